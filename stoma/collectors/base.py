@@ -1,0 +1,106 @@
+"""The contract of the first stage: a collector fetches pages of raw items and yields one result for each.
+
+A collector knows its source, not stores, threads or schedules: what it needs comes in a `Collection`.
+"""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+from stoma.hosts import Grant
+from stoma.records import CollectorResult, Json
+
+if TYPE_CHECKING:
+    from stoma.collectors.http import HttpClient
+
+__all__ = [
+    "BaseCollector",
+    "Collection",
+    "CollectorResult",
+    "Deadline",
+    "Grant",
+    "HostBudget",
+    "Json",
+    "Progress",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where an unfinished collection continues: the window it began with and the token of its next page."""
+
+    window: Mapping[str, Json]
+    page: Json
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """All that one run hands to its collector. `config` has its references resolved; `now` is aware UTC."""
+
+    task_id: str
+    config: Mapping[str, Any]
+    http: HttpClient
+    now: datetime
+    cursor: Mapping[str, Json] | None = None
+    progress: Progress | None = None
+    log: Callable[[str], None] = lambda _: None
+
+
+class BaseCollector(ABC):
+    """Fetches one kind of source. Subclasses are made without arguments and keep no state between runs."""
+
+    source: ClassVar[str]
+    """The `source` of the records, part of their key."""
+
+    origin: ClassVar[str]
+    """Scheme and host of the source; `config.base_url` replaces it."""
+
+    not_selecting: ClassVar[frozenset[str]] = frozenset()
+    """Config keys that do not change what is collected, so that editing them keeps cursor and progress."""
+
+    needs_contact: ClassVar[bool] = False
+    """True where the source demands to know who asks; without `identity.contact` the task is blocked."""
+
+    @abstractmethod
+    def collect(self, collection: Collection) -> Iterator[CollectorResult]:
+        """Yield the pages in order, beginning at `collection.progress` if there is one.
+
+        Raises SourceError, HostWait, DeadlineExceeded or Stopped; what was yielded before stays committed.
+        """
+
+    def selection(self, config: Mapping[str, Any]) -> dict[str, Any]:
+        """The part of a config that decides what is collected: what the fingerprint is made of."""
+        return {key: config[key] for key in sorted(config) if key not in self.not_selecting}
+
+
+class HostBudget(Protocol):
+    """How often and how many at once a host may be asked; shared by all tasks of a store."""
+
+    def enter(self, host: str, hold: timedelta, patience: timedelta) -> Grant:
+        """Reserve the next request to `host`; raises HostWait when its turn is further away than `patience`.
+
+        `hold` bounds how long the connection counts as in use if nobody gives it back.
+        """
+
+    def leave(self, grant: Grant) -> None:
+        """Give the connection back."""
+
+    def cool(self, host: str, until: datetime, reason: str) -> None:
+        """Nobody asks `host` before `until`."""
+
+
+class Deadline:
+    """The moment by which a run must be over, on a clock that no change of the time of day can move."""
+
+    def __init__(self, seconds: float, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._end = monotonic() + seconds
+
+    def remaining(self) -> float:
+        """Seconds left; zero or less when the time is up."""
+        return self._end - self._monotonic()

@@ -1,0 +1,38 @@
+"""Logs by loguru: a sentence for people, with the run and task it belongs to; secrets masked."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from loguru import logger
+
+from stoma.references import mask
+
+if TYPE_CHECKING:
+    from loguru import Record
+
+__all__ = ["LEVELS", "logger", "set_up"]
+
+LEVELS = ("TRACE", "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+
+FORMAT = "<dim>{time:HH:mm:ss}</dim> <level>{level: <7}</level> {extra[subject]}{message}"
+
+
+def set_up(level: str = "INFO", stream: Any = None) -> None:
+    """Write log lines to `stream` (standard error by default); colours only on a terminal."""
+    logger.remove()
+    logger.configure(patcher=_patch, extra={"subject": ""})
+    # diagnose shows the values of variables, secrets among them.
+    logger.add(stream or sys.stderr, level=level.upper(), format=FORMAT, diagnose=False, backtrace=False)
+
+
+def _patch(record: Record) -> None:
+    record["message"] = mask(clean(record["message"]))
+
+
+def clean(text: str) -> str:
+    """The text without control characters: what a source says must not drive a terminal."""
+    return "".join(
+        char if char.isprintable() or char in "\n\t" else "\N{REPLACEMENT CHARACTER}" for char in text
+    )

@@ -1,0 +1,34 @@
+"""The contract of the second stage: a normalizer turns a page of raw items into records."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Iterable, Mapping
+from typing import Any
+
+from stoma.records import CollectorResult, Record, Reject
+
+Normalized = Iterable[Record | Reject | Mapping[str, Any]]
+"""What `normalize` may give: records, rejects, or mappings with the fields of a record."""
+
+
+class BaseNormalizer:
+    """Turns items into records. Override `normalize_item` for one item, or `normalize` for a page.
+
+    `normalize` may be `async`. An item that raises becomes a Reject with the reason; its page goes on.
+    """
+
+    def normalize(self, result: CollectorResult) -> Normalized | Awaitable[Normalized]:
+        """All records of a page, in order."""
+        found: list[Record | Reject | Mapping[str, Any]] = []
+        for item in result.items:
+            try:
+                found.append(self.normalize_item(item, result))
+            except (
+                Exception
+            ) as error:  # a stranger's data may break anything; the item is kept with the reason
+                found.append(Reject(f"{type(error).__name__}: {error}", item))
+        return found
+
+    def normalize_item(self, item: Any, result: CollectorResult) -> Record | Reject | Mapping[str, Any]:
+        """One item as a record; raise to reject it."""
+        raise NotImplementedError(f"{type(self).__name__} defines neither normalize nor normalize_item")

@@ -1,0 +1,110 @@
+"""What flows through a run: pages of raw items, the records made of them, and items that could not become one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from hashlib import blake2b
+from typing import Any
+
+import orjson
+
+Json = Any
+"""A value that JSON can carry."""
+
+
+@dataclass(frozen=True, slots=True)
+class CollectorResult:
+    """One page: its raw items, and where the next one starts."""
+
+    source: str
+    items: Sequence[Any]
+    url: str
+    fetched_at: datetime
+    # From where the next page continues; None says that this page is the last.
+    next_page: Json = None
+    # What this collection covers; kept by a run that resumes.
+    window: Mapping[str, Json] = field(default_factory=dict)
+    # The watermark that becomes the cursor when the run completes; None leaves the cursor alone.
+    cursor: Mapping[str, Json] | None = None
+    # How many items the whole collection will bring, where the source says so: for progress bars.
+    expected: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One normalised item, unique by `(source, external_id)`.
+
+    `attributes` is what belongs to the item and may change its version; `measures` is what is only measured
+    (stars, rank) and never does. Instants are aware UTC.
+    """
+
+    source: str
+    external_id: str
+    kind: str
+    title: str = ""
+    summary: str = ""
+    url: str = ""
+    authors: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    published_at: datetime | None = None
+    updated_at: datetime | None = None
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    measures: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What makes the record unique."""
+        return (self.source, self.external_id)
+
+
+def sealed(record: Record) -> tuple[Record, str]:
+    """The record as every store can keep it, and its content hash.
+
+    The hash is 32 hex digits over everything but what is only measured: equal hashes mean nothing really
+    changed. Characters that a database cannot hold (NUL, lone surrogates) become U+FFFD.
+    """
+    try:
+        packed = _packed(record)
+    except orjson.JSONEncodeError:
+        packed = b"\\u0000"
+    if b"\\u0000" in packed:
+        record = replace(record, **{name: _holdable(getattr(record, name)) for name in Record.__slots__})
+        packed = _packed(record)
+    return record, blake2b(packed, digest_size=16).hexdigest()
+
+
+def _packed(record: Record) -> bytes:
+    content = [
+        record.external_id,
+        record.kind,
+        record.title,
+        record.summary,
+        record.url,
+        record.authors,
+        record.tags,
+        record.published_at,
+        record.updated_at,
+        record.attributes,
+    ]
+    return orjson.dumps(content, option=orjson.OPT_SORT_KEYS | orjson.OPT_UTC_Z)
+
+
+def _holdable(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode("utf-8").replace("\0", "\N{REPLACEMENT CHARACTER}")
+    if isinstance(value, Mapping):
+        return {_holdable(str(key)): _holdable(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_holdable(inner) for inner in value)
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """An item that could not be normalised, with the reason; its page goes on without it."""
+
+    reason: str
+    item: Any
+    external_id: str = ""

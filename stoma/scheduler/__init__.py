@@ -1,0 +1,1 @@
+"""Decides what is due, runs it, and remembers what became of it."""

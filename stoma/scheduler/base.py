@@ -1,0 +1,233 @@
+"""The words of scheduling as values: Task, Run, their statuses and priorities."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+AGEING = timedelta(minutes=10)
+"""How long a run waits to overtake one that is a step more important and came later: nothing starves."""
+
+
+class TaskPriority(StrEnum):
+    """How important a task is; waiting raises it slowly."""
+
+    CRITICAL = "critical"
+    HIGH = "high"
+    NORMAL = "normal"
+    LOW = "low"
+
+    @property
+    def rank(self) -> int:
+        """0 for critical to 3 for low."""
+        return list(TaskPriority).index(self)
+
+
+class TaskStatus(StrEnum):
+    """Where a run stands: open (pending, running, interrupted) or final."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    INTERRUPTED = "interrupted"
+    COMPLETED = "completed"
+    SUSPECT = "suspect"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_final(self) -> bool:
+        """True when nothing more will happen to the run."""
+        return self not in OPEN
+
+
+OPEN = frozenset({TaskStatus.PENDING, TaskStatus.RUNNING, TaskStatus.INTERRUPTED})
+
+
+class SkipReason(StrEnum):
+    """Why a due instant did not become a run."""
+
+    OVERLAP = "overlap"
+    CONDITION = "condition"
+    HOLIDAY = "holiday"
+    DISABLED = "disabled"
+    PAUSED = "paused"
+    TOO_LATE = "too_late"
+    MERGED = "merged"
+    BLOCKED = "blocked"
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """How often and when a failed run is tried again; `count` is how many tries may follow the first."""
+
+    count: int = 3
+    backoff: str = "exponential"  # exponential | linear | constant
+    first: timedelta = timedelta(seconds=30)
+    max: timedelta = timedelta(minutes=30)
+    jitter: float = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class CatchUp:
+    """What becomes of instants that passed while nothing ran: none | latest | all; None: until the next instant."""
+
+    runs: str = "latest"
+    max_lateness: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Expect:
+    """What a good run brings; less makes it `suspect` and leaves the cursor where it is."""
+
+    min_records: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What to do and when: one entry under `tasks:`, complete, with defaults filled in and references unresolved."""
+
+    id: str
+    name: str
+    collector: str
+    config: Mapping[str, Any] = field(default_factory=dict)
+    schedule: tuple[str, ...] = ()
+    timezone: str = "UTC"
+    priority: TaskPriority = TaskPriority.NORMAL
+    timeout: timedelta = timedelta(minutes=10)
+    retry: Retry = Retry()
+    overlap: str = "skip"  # skip | queue
+    catch_up: CatchUp = CatchUp()
+    expect: Expect = Expect()
+    run_on_start: bool = False
+    enabled: bool = True
+    keep_cursor: bool = False
+    # A name from NORMALIZERS; None: the one called like the collector. An object only in Python.
+    normalizer: Any = None
+    # Where it is declared: `file:line`, or `python`.
+    origin: str = "python"
+
+    @property
+    def schedule_text(self) -> str:
+        """The schedule in one line, for people; empty for a task that runs only by hand."""
+        return ", ".join(self.schedule)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One execution of a task with all its tries: one row of `runs`. Instants are aware UTC."""
+
+    id: int
+    task_id: str
+    trigger: str
+    scope: str
+    scheduled_for: datetime | None
+    status: TaskStatus
+    reason: str | None
+    attempt: int
+    not_before: datetime | None
+    priority: TaskPriority
+    host: str | None
+    config_hash: str
+    fence: int
+    owner: str | None
+    lease_until: datetime | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    pages: int
+    seen: int
+    new: int
+    changed: int
+    unchanged: int
+    rejected: int
+    error: str | None
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> Run:
+        """A run from a row of the table, whose columns carry the same names."""
+        values = {name: row[name] for name in cls.__slots__}
+        values["status"] = TaskStatus(values["status"])
+        values["priority"] = TaskPriority(values["priority"])
+        return cls(**values)
+
+    @property
+    def duration_seconds(self) -> float | None:
+        """Seconds from the first start to the end; None while it is not over."""
+        if self.started_at is None or self.finished_at is None:
+            return None
+        return round((self.finished_at - self.started_at).total_seconds(), 3)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The fields as JSON carries them on the command line and over HTTP."""
+        return {
+            "task": self.task_id,
+            "run": self.id,
+            "trigger": self.trigger,
+            "status": str(self.status),
+            "reason": self.reason,
+            "attempt": self.attempt,
+            "seen": self.seen,
+            "new": self.new,
+            "changed": self.changed,
+            "unchanged": self.unchanged,
+            "rejected": self.rejected,
+            "pages": self.pages,
+            "scheduled_for": iso(self.scheduled_for),
+            "not_before": iso(self.not_before),
+            "started_at": iso(self.started_at),
+            "finished_at": iso(self.finished_at),
+            "duration_seconds": self.duration_seconds,
+            "error": self.error,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class NewRun:
+    """A run that is about to be inserted; `(task_id, trigger)` makes it unique."""
+
+    task_id: str
+    trigger: str
+    priority: TaskPriority
+    config_hash: str
+    scheduled_for: datetime | None = None
+    scope: str = "live"
+    host: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """Consecutive due instants, first to last, that became no run, and why."""
+
+    first: datetime
+    last: datetime
+    count: int
+    reason: SkipReason
+    detail: str = ""
+
+
+def at_trigger(instant: datetime) -> str:
+    """The trigger of a scheduled run: its due instant, so that no instant can run twice."""
+    return f"at:{iso(instant)}"
+
+
+def hand_trigger() -> str:
+    """The trigger of a run that somebody asked for: unique each time."""
+    return f"hand:{uuid.uuid4()}"
+
+
+def queue_instant(priority: TaskPriority, due: datetime) -> datetime:
+    """Where a run stands in the queue: the earlier the sooner; each step of priority is worth AGEING of waiting."""
+    return due + AGEING * priority.rank
+
+
+def iso(instant: datetime | None) -> str | None:
+    """An instant as text: UTC, seconds, `Z`; microseconds only where there are any."""
+    if instant is None:
+        return None
+    return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")

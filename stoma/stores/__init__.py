@@ -1,0 +1,95 @@
+"""The third stage: keeps records, runs and cursors in SQLite or PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from stoma.errors import ConfigError, Problem
+from stoma.stores.agenda import Agenda
+from stoma.stores.base import Database
+from stoma.stores.hosts import Hosts
+from stoma.stores.nodes import Nodes
+from stoma.stores.records import Records
+from stoma.stores.runs import Runs
+
+
+class Store:
+    """One database with everything that Stoma asks of it."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.runs = Runs(database)
+        self.records = Records(database)
+        self.agenda = Agenda(database)
+        self.hosts = Hosts(database)
+        self.nodes = Nodes(database)
+
+    @property
+    def dialect(self) -> str:
+        """`sqlite` or `postgres`."""
+        return self.database.dialect
+
+    def now(self) -> datetime:
+        """The present moment by the clock that all who share this store share."""
+        return self.database.now()
+
+    def close(self) -> None:
+        """Let go of every connection."""
+        self.database.close()
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def open_store(
+    url: str,
+    base: Path,
+    *,
+    synchronous: str = "normal",
+    connections: int = 8,
+    clock: Callable[[], datetime] | None = None,
+) -> Store:
+    """Connect and bring the tables up to date. Relative SQLite paths count from `base`.
+
+    Raises ConfigError for an address of another kind, StoreUnavailable when the database cannot be used.
+    """
+    path = sqlite_path(url, base)
+    database: Database
+    if path is not None:
+        from stoma.stores.sqlite import SqliteDatabase
+
+        given: dict[str, Any] = {"clock": clock} if clock else {}
+        database = SqliteDatabase(path, synchronous=synchronous, **given)
+    elif url.startswith(("postgresql://", "postgres://")):
+        from stoma.stores.postgres import PostgresDatabase
+
+        database = PostgresDatabase(url, connections=connections, clock=clock)
+    else:
+        scheme = url.partition(":")[0]
+        raise ConfigError(
+            [
+                Problem(
+                    f'store.url begins with "{scheme}:"',
+                    hint="write sqlite:///FILE or postgresql://HOST/NAME",
+                )
+            ]
+        )
+    try:
+        database.migrate()
+    except BaseException:
+        database.close()
+        raise
+    return Store(database)
+
+
+def sqlite_path(url: str, base: Path) -> Path | None:
+    """The file that a `sqlite:///` address names, or None for another kind of address."""
+    if not url.startswith("sqlite:///"):
+        return None
+    return base / url.removeprefix("sqlite:///")

@@ -1,0 +1,102 @@
+"""Due instants in the store: how far each task is accounted for, what was skipped, what is switched off."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from stoma.scheduler.base import NewRun, Run, Skip
+from stoma.stores.base import Database, Row, Transaction
+from stoma.stores.runs import insert, open_of
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How far a task is accounted for, read under a lock; `skip_id` is the skip that may be extended."""
+
+    task_id: str
+    accounted_until: datetime
+    skip_id: int | None
+    open_runs: Sequence[Run]
+
+
+class Agenda:
+    """The tables `agenda`, `skips` and `task_overrides`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def adopt(self, schedules: dict[str, str], now: datetime) -> dict[str, datetime]:
+        """Take up tasks with the hash of their schedule; gives `accounted_until` of each.
+
+        A task that is new, or whose schedule is another one, is accounted for until now: nothing old fires.
+        """
+        with self._database.reader() as reader:
+            known = {row["task_id"]: row for row in reader.all("agenda_all")}
+        fresh = [task_id for task_id in schedules if task_id not in known]
+        edited = [
+            task_id
+            for task_id, schedule_hash in schedules.items()
+            if task_id in known and known[task_id]["schedule_hash"] != schedule_hash
+        ]
+        if fresh or edited:
+            with self._database.transaction() as tx:
+                for name, ids in (("agenda_insert", fresh), ("agenda_renew", edited)):
+                    rows = [{"task_id": i, "schedule_hash": schedules[i], "now": now} for i in ids]
+                    tx.many(name, rows)
+        accounted = dict.fromkeys([*fresh, *edited], now)
+        return {task_id: accounted.get(task_id) or known[task_id]["accounted_until"] for task_id in schedules}
+
+    def skips(self, task_id: str, limit: int = 50) -> list[Row]:
+        """What was skipped and why, newest first."""
+        with self._database.reader() as reader:
+            return reader.all("skips_of_task", task_id=task_id, limit=limit)
+
+    def accounted(self) -> dict[str, Row]:
+        """The agenda of every task that has one."""
+        with self._database.reader() as reader:
+            return {row["task_id"]: row for row in reader.all("agenda_all")}
+
+    def enable(self, task_id: str, enabled: bool, now: datetime) -> None:
+        """Switch a task on or off; this outlasts a restart and outranks its YAML."""
+        with self._database.transaction() as tx:
+            tx.execute("override_set", task_id=task_id, enabled=enabled, now=now)
+
+    def overrides(self) -> dict[str, bool]:
+        """The tasks that were switched on or off by hand."""
+        with self._database.reader() as reader:
+            return {row["task_id"]: bool(row["enabled"]) for row in reader.all("overrides")}
+
+
+def standing(tx: Transaction, task_id: str) -> Standing | None:
+    """Where a task stands, locked until the transaction ends; None when it was never adopted."""
+    row = tx.one("agenda_get", task_id=task_id)
+    if row is None:
+        return None
+    return Standing(task_id, row["accounted_until"], row["skip_id"], open_of(tx, task_id))
+
+
+def account(
+    tx: Transaction,
+    before: Standing,
+    until: datetime,
+    runs: Sequence[NewRun],
+    skips: Sequence[Skip],
+    now: datetime,
+) -> list[int]:
+    """Insert runs and skips and move `accounted_until`, in the transaction that holds the lock; gives run ids."""
+    made = [row["id"] for row in (insert(tx, new, now) for new in runs) if row is not None]
+    ran = [new.scheduled_for for new in runs if new.scheduled_for is not None]
+    # A skip may grow only while nothing but skipped instants lie between: a run in between would seem skipped.
+    open_skip = before.skip_id
+    for skip in skips:
+        values = {"last": skip.last, "count": skip.count, "reason": str(skip.reason), "detail": skip.detail}
+        unbroken = open_skip is not None and not any(instant < skip.first for instant in ran)
+        if not (unbroken and tx.execute("skip_extend", id=open_skip, **values)):
+            row = tx.one("skip_insert", task_id=before.task_id, first=skip.first, **values)
+            open_skip = row["id"] if row else None
+    if ran and (not skips or skips[-1].last < max(ran)):
+        open_skip = None
+    tx.execute("agenda_move", task_id=before.task_id, accounted_until=until, skip_id=open_skip)
+    return made

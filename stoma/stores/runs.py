@@ -1,0 +1,247 @@
+"""Runs in the store: inserted once, claimed by one, fenced, ended. Speaks no dialect."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from stoma.errors import Fenced, NotFound
+from stoma.references import mask
+from stoma.scheduler.base import NewRun, Run, TaskStatus, queue_instant
+from stoma.stores.base import Database, Reader, Row, Transaction
+
+NEWEST = 2**62
+"""Above every run id: where a listing that shows the newest first begins."""
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How an attempt ended: what becomes of the run, and what stays in the attempt."""
+
+    status: TaskStatus
+    reason: str | None = None
+    error: str | None = None
+    # When the run may be claimed again, for a status that is not final.
+    not_before: datetime | None = None
+    # False when nothing was tried: a host was busy, or the process was asked to stop.
+    is_try: bool = True
+    # What the attempt itself is called in `attempts`; None: like the run.
+    attempt_status: str | None = None
+
+
+class Runs:
+    """The table `runs` with `attempts`, `progress` and `cursors`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    # -- waiting ---------------------------------------------------------------------------------------------
+
+    def add(
+        self, new: NewRun, now: datetime, *, owner: str | None = None, lease_until: datetime | None = None
+    ) -> Run:
+        """Queue a run, reserved for `owner` until `lease_until` when given; the same trigger gives the same run."""
+        with self._database.transaction() as tx:
+            row = insert(tx, new, now, owner=owner, lease_until=lease_until)
+        if row is None:
+            raise NotFound(f"a run {new.trigger} of {new.task_id} exists already")
+        return Run.from_row(row)
+
+    def reserve(self, run: Run, owner: str, now: datetime, lease_until: datetime) -> Run | None:
+        """Take an open run that nobody keeps out of the queue, for `claim_one`; None when it is kept."""
+        with self._database.transaction() as tx:
+            row = tx.one("run_reserve", id=run.id, owner=owner, now=now, lease_until=lease_until)
+        return Run.from_row(row) if row else None
+
+    def release(self, run: Run, owner: str) -> None:
+        """Give a reserved run back to the queue."""
+        with self._database.transaction() as tx:
+            tx.execute("run_release", id=run.id, owner=owner)
+
+    def claim(self, owner: str, now: datetime, lease_until: datetime) -> Run | None:
+        """Take the next run of the queue, or None when nothing may start now."""
+        with self._database.transaction() as tx:
+            row = tx.one("run_claim", owner=owner, now=now, now_us=micros(now), lease_until=lease_until)
+            return _started(tx, row, now)
+
+    def claim_one(self, run_id: int, owner: str, now: datetime, lease_until: datetime) -> Run | None:
+        """Take one run that `owner` has reserved, or None when it may not start now."""
+        with self._database.transaction() as tx:
+            row = tx.one("run_claim_one", id=run_id, owner=owner, now=now, lease_until=lease_until)
+            return _started(tx, row, now)
+
+    def settle(self, run: Run, status: TaskStatus, reason: str, now: datetime) -> bool:
+        """End a waiting run that will never start; False when it started meanwhile."""
+        with self._database.transaction() as tx:
+            return bool(
+                tx.execute("run_settle", id=run.id, status=str(status), reason=reason, error=None, now=now)
+            )
+
+    # -- running ---------------------------------------------------------------------------------------------
+
+    def renew(self, runs: list[Run], owner: str, lease_until: datetime) -> None:
+        """Keep the leases of runs that this process works on or has reserved."""
+        with self._database.transaction() as tx:
+            tx.many(
+                "run_renew",
+                [
+                    {"owner": owner, "id": run.id, "fence": run.fence, "lease_until": lease_until}
+                    for run in runs
+                ],
+            )
+
+    def end(
+        self,
+        run: Run,
+        end: End,
+        now: datetime,
+        *,
+        reserved_by: str | None = None,
+        reserved_until: datetime | None = None,
+    ) -> Run | None:
+        """Close an attempt; None when the run has another owner by now."""
+        with self._database.transaction() as tx:
+            try:
+                return finish(tx, run, end, now, reserved_by=reserved_by, reserved_until=reserved_until)
+            except Fenced:
+                return None
+
+    def expired(self, now: datetime) -> list[Run]:
+        """Running runs whose lease has passed."""
+        return self._runs("run_expired", now=now)
+
+    # -- asking ----------------------------------------------------------------------------------------------
+
+    def get(self, run_id: int) -> Run:
+        """One run; raises NotFound."""
+        found = self._runs("run_get", id=run_id)
+        if not found:
+            raise NotFound(f"there is no run {run_id}")
+        return found[0]
+
+    def running(self) -> list[Run]:
+        """The runs that are under way, on any node."""
+        return self._runs("run_running")
+
+    def open(self) -> list[Run]:
+        """Every run that is not final, in the order of the queue."""
+        return self._runs("run_open")
+
+    def open_of(self, task_id: str) -> list[Run]:
+        """The runs of a task that are not final, the oldest first."""
+        return self._runs("run_open_of_task", task_id=task_id)
+
+    def last_of_each(self) -> dict[str, Run]:
+        """The newest run of each task that has one."""
+        return {run.task_id: run for run in self._runs("run_last_of_each")}
+
+    def last_of(self, task_id: str) -> Run | None:
+        """The newest run of a task."""
+        found = self._runs("run_last_of_task", task_id=task_id)
+        return found[0] if found else None
+
+    def history(
+        self, task_id: str | None = None, *, status: str | None = None, limit: int = 50, below: int = NEWEST
+    ) -> list[Run]:
+        """Runs, newest first, with ids below `below`, of one task or one status where given."""
+        values = {"status": status or "", "below": below, "limit": limit}
+        if task_id is None:
+            return self._runs("run_history", **values)
+        return self._runs("run_history_of_task", task_id=task_id, **values)
+
+    def attempts(self, run_id: int) -> list[Row]:
+        """Each try of a run with its node, times and error."""
+        with self._database.reader() as reader:
+            return reader.all("attempts_of_run", run_id=run_id)
+
+    def progress(self, task_id: str, scope: str) -> Row | None:
+        """Where an unfinished collection continues."""
+        with self._database.reader() as reader:
+            return reader.one("progress_get", task_id=task_id, scope=scope)
+
+    def cursor(self, task_id: str) -> Row | None:
+        """The watermark of a task; None before its first completed run."""
+        with self._database.reader() as reader:
+            return reader.one("cursor_get", task_id=task_id)
+
+    def _runs(self, name: str, **values: Any) -> list[Run]:
+        with self._database.reader() as reader:
+            return [Run.from_row(row) for row in reader.all(name, **values)]
+
+
+def insert(
+    tx: Transaction,
+    new: NewRun,
+    now: datetime,
+    *,
+    owner: str | None = None,
+    lease_until: datetime | None = None,
+) -> Row | None:
+    """Queue a run inside a transaction; None when its trigger has a run already."""
+    return tx.one(
+        "run_insert",
+        task_id=new.task_id,
+        trigger=new.trigger,
+        scope=new.scope,
+        scheduled_for=new.scheduled_for,
+        reason=new.reason,
+        priority=str(new.priority),
+        queue_at=queue_instant(new.priority, new.scheduled_for or now),
+        host=new.host,
+        config_hash=new.config_hash,
+        owner=owner,
+        lease_until=lease_until,
+        now=now,
+    )
+
+
+def finish(
+    tx: Transaction,
+    run: Run,
+    end: End,
+    now: datetime,
+    *,
+    reserved_by: str | None = None,
+    reserved_until: datetime | None = None,
+) -> Run:
+    """Close an attempt inside a transaction; raises Fenced when the run has another owner by now."""
+    error = mask(end.error) if end.error else None
+    row = tx.one(
+        "run_end",
+        id=run.id,
+        fence=run.fence,
+        status=str(end.status),
+        reason=mask(end.reason) if end.reason else None,
+        error=error,
+        not_before=end.not_before,
+        finished_at=now if end.status.is_final else None,
+        not_a_try=0 if end.is_try else 1,
+        reserved_by=None if end.status.is_final else reserved_by,
+        reserved_until=None if end.status.is_final or reserved_by is None else reserved_until,
+    )
+    if row is None:
+        raise Fenced(f"run {run.id} of {run.task_id} has another owner now")
+    status = end.attempt_status or str(end.status)
+    tx.execute("attempt_end", run_id=run.id, fence=run.fence, now=now, status=status, error=error)
+    return Run.from_row(row)
+
+
+def open_of(reader: Reader, task_id: str) -> list[Run]:
+    """The runs of a task that are not final."""
+    return [Run.from_row(row) for row in reader.all("run_open_of_task", task_id=task_id)]
+
+
+def micros(instant: datetime) -> int:
+    """Microseconds since the epoch, as the tables of budgets keep them."""
+    return round(instant.timestamp() * 1_000_000)
+
+
+def _started(tx: Transaction, row: Row | None, now: datetime) -> Run | None:
+    if row is None:
+        return None
+    run = Run.from_row(row)
+    tx.execute(
+        "attempt_insert", run_id=run.id, fence=run.fence, attempt=run.attempt, owner=run.owner, now=now
+    )
+    return run

@@ -1,0 +1,39 @@
+-- Budgets of hosts, shared by all who share the store. Instants are microseconds since the epoch.
+
+-- name: host_know
+insert into host_budgets (host, next_at, cooling_until, reason, concurrency) values (:host, 0, 0, '', :concurrency)
+on conflict (host) do update set concurrency = excluded.concurrency;
+
+-- name: host_reserve
+-- One statement reserves the next turn: it is granted only when the host is not cooling, has a connection free
+-- and its turn is near enough.
+update host_budgets set next_at = (case when next_at > :now then next_at else :now end) + :gap
+where host = :host and cooling_until <= :now and next_at <= :latest
+  and (select count(*) from connections c where c.host = :host and c.expires_at > :now) < coalesce(concurrency, 1000000)
+returning next_at - :gap as turn_at;
+
+-- name: host_get
+select * from host_budgets where host = :host {for_update};
+
+-- name: host_all
+select b.host, b.next_at, b.cooling_until, b.reason, b.concurrency,
+       (select count(*) from connections c where c.host = b.host and c.expires_at > :now) as in_use
+from host_budgets b order by b.host;
+
+-- name: host_cool
+update host_budgets set cooling_until = :until, reason = :reason where host = :host and cooling_until < :until;
+
+-- name: connection_open
+insert into connections (host, expires_at, owner) values (:host, :expires_at, :owner) returning id;
+
+-- name: connection_close
+delete from connections where id = :id;
+
+-- name: connections_expired
+delete from connections where expires_at <= :now;
+
+-- name: connection_next_expiry
+select min(expires_at) as expires_at from connections where host = :host and expires_at > :now;
+
+-- name: host_cooling
+select cooling_until, reason from host_budgets where host = :host and cooling_until > :now;

@@ -1,0 +1,8 @@
+-- name: record_hashes
+-- What is known of the records of one page.
+select external_id, content_hash, last_seen_at from records
+where source = :source and external_id in (select value from json_each(:ids));
+
+-- name: sighting_known
+select external_id, last_seen_at from sightings
+where task_id = :task_id and source = :source and external_id in (select value from json_each(:ids));

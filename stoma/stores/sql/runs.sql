@@ -1,0 +1,151 @@
+-- Runs and their attempts: the truth about what was and will be done.
+
+-- name: run_insert
+-- A new run waits in the queue; the same trigger of the same task is the same run.
+insert into runs (task_id, trigger, scope, scheduled_for, status, reason, priority, queue_at, host,
+                  config_hash, owner, lease_until, created_at)
+values (:task_id, :trigger, :scope, :scheduled_for, 'pending', :reason, :priority, :queue_at, :host,
+        :config_hash, :owner, :lease_until, :now)
+on conflict (task_id, trigger) do nothing
+returning *;
+
+-- name: run_claim
+-- The next run in the queue that may start now. Passed over: runs reserved by a process that lives, tasks that
+-- run already, hosts that are cooling down or have as many runs as they take connections.
+update runs set
+    status = 'running', fence = fence + 1, attempt = attempt + 1, owner = :owner, lease_until = :lease_until,
+    started_at = coalesce(started_at, :now), not_before = null, reason = null
+where id = (
+    select r.id from runs r
+    where r.status in ('pending', 'interrupted')
+      and (r.not_before is null or r.not_before <= :now)
+      and (r.lease_until is null or r.lease_until < :now)
+      and not exists (select 1 from runs o where o.task_id = r.task_id and o.status = 'running')
+      and not exists (
+          select 1 from host_budgets b
+          where b.host = r.host
+            and (b.cooling_until > :now_us
+                 or (select count(*) from runs h where h.host = r.host and h.status = 'running') >= b.concurrency))
+    order by r.queue_at, r.id
+    limit 1 {skip_locked}
+)
+returning *;
+
+-- name: run_claim_one
+-- The same for one run, by the process that reserved it.
+update runs set
+    status = 'running', fence = fence + 1, attempt = attempt + 1, owner = :owner, lease_until = :lease_until,
+    started_at = coalesce(started_at, :now), not_before = null, reason = null
+where id = :id and owner = :owner
+  and status in ('pending', 'interrupted')
+  and (not_before is null or not_before <= :now)
+  and not exists (select 1 from runs o where o.task_id = runs.task_id and o.status = 'running')
+returning *;
+
+-- name: attempt_insert
+insert into attempts (run_id, fence, attempt, owner, started_at, status)
+values (:run_id, :fence, :attempt, :owner, :now, 'running');
+
+-- name: attempt_end
+update attempts set finished_at = :now, status = :status, error = :error
+where run_id = :run_id and fence = :fence;
+
+-- name: run_page
+-- The first statement of each page's transaction: no row, no page.
+update runs set
+    lease_until = :lease_until, pages = pages + 1, seen = seen + :seen, rejected = rejected + :rejected
+where id = :id and fence = :fence and status = 'running';
+
+-- name: run_page_outcome
+update runs set new = new + :new, changed = changed + :changed, unchanged = unchanged + :unchanged
+where id = :id;
+
+-- name: run_end
+-- An attempt is over; the run is final, or waits for its next attempt.
+update runs set
+    status = :status, reason = :reason, error = :error, not_before = :not_before, finished_at = :finished_at,
+    attempt = attempt - :not_a_try, owner = :reserved_by, lease_until = :reserved_until, fence = fence + 1
+where id = :id and fence = :fence and status = 'running'
+returning *;
+
+-- name: run_renew
+-- Keep what this process runs or has reserved.
+update runs set lease_until = :lease_until
+where owner = :owner and id = :id and fence = :fence and status in ('running', 'pending', 'interrupted');
+
+-- name: run_expired
+-- Runs whose owner has not renewed its lease.
+select * from runs where status = 'running' and lease_until < :now;
+
+-- name: run_running
+select * from runs where status = 'running' order by started_at, id;
+
+-- name: run_reserve
+-- An open run that nobody keeps becomes this process's own, to be started now.
+update runs set owner = :owner, lease_until = :lease_until, not_before = null
+where id = :id and status in ('pending', 'interrupted') and (lease_until is null or lease_until < :now)
+returning *;
+
+-- name: run_release
+update runs set owner = null, lease_until = null
+where id = :id and owner = :owner and status in ('pending', 'interrupted');
+
+-- name: run_settle
+-- A waiting run that will never start becomes final.
+update runs set status = :status, reason = :reason, error = :error, finished_at = :now,
+    owner = null, lease_until = null, fence = fence + 1
+where id = :id and status in ('pending', 'interrupted');
+
+-- name: run_get
+select * from runs where id = :id;
+
+-- name: run_open_of_task
+select * from runs where task_id = :task_id and status in ('pending', 'running', 'interrupted') order by id;
+
+-- name: run_open
+select * from runs where status in ('pending', 'running', 'interrupted') order by queue_at, id;
+
+-- name: run_last_of_each
+-- The newest run of every task.
+select r.* from runs r join (select max(id) as id from runs group by task_id) newest on newest.id = r.id;
+
+-- name: run_last_of_task
+select * from runs where task_id = :task_id order by id desc limit 1;
+
+-- name: run_history
+-- Newest first, below a given run; an empty status means any.
+select * from runs where id < :below and (:status = '' or status = :status) order by id desc limit :limit;
+
+-- name: run_history_of_task
+select * from runs where task_id = :task_id and id < :below and (:status = '' or status = :status)
+order by id desc limit :limit;
+
+-- name: run_seen_before
+-- What the last accepted run of a task saw.
+select seen from runs where task_id = :task_id and scope = 'live' and status = 'completed' order by id desc limit 1;
+
+-- name: attempts_of_run
+select * from attempts where run_id = :run_id order by fence;
+
+-- name: progress_save
+insert into progress (task_id, scope, fingerprint, "window", page, run_id, saved_at)
+values (:task_id, :scope, :fingerprint, :window, :page, :run_id, :now)
+on conflict (task_id, scope) do update set
+    fingerprint = excluded.fingerprint, "window" = excluded."window", page = excluded.page,
+    run_id = excluded.run_id, saved_at = excluded.saved_at;
+
+-- name: progress_get
+select * from progress where task_id = :task_id and scope = :scope;
+
+-- name: progress_delete
+delete from progress where task_id = :task_id and scope = :scope;
+
+-- name: cursor_get
+select * from cursors where task_id = :task_id;
+
+-- name: cursor_move
+insert into cursors (task_id, fingerprint, position, run_id, moved_at)
+values (:task_id, :fingerprint, :position, :run_id, :now)
+on conflict (task_id) do update set
+    fingerprint = excluded.fingerprint, position = excluded.position,
+    run_id = excluded.run_id, moved_at = excluded.moved_at;

@@ -1,0 +1,271 @@
+"""SQLite: one writer, WAL, short `begin immediate` transactions, and the lock file of the one scheduler."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from stoma.errors import SchedulerRunning, StoreUnavailable
+from stoma.stores.base import Database, Row, migrations, statements
+
+BUSY_SECONDS = 30.0
+"""How long a writer waits for another process before it gives up; transactions last milliseconds."""
+
+INSTANTS = frozenset({"first", "last", "not_before", "scheduled_for"})
+JSON_COLUMNS = frozenset(
+    {"authors", "tags", "attributes", "item", "position", "window", "page", "state", "categories"}
+)
+
+
+def utc_now() -> datetime:
+    """The clock of this machine, as aware UTC."""
+    return datetime.now(UTC)
+
+
+class SqliteDatabase(Database):
+    """One file. Writers of one process queue behind a lock, those of others behind SQLite's own."""
+
+    dialect = "sqlite"
+
+    def __init__(
+        self, path: Path, *, synchronous: str = "normal", clock: Callable[[], datetime] = utc_now
+    ) -> None:
+        self.path = path
+        self.now = clock  # type: ignore[method-assign]
+        self._synchronous = synchronous
+        self._statements = statements(self.dialect)
+        self._writing = threading.RLock()
+        self._local = threading.local()
+        self._readers: list[sqlite3.Connection] = []
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreUnavailable(f"{path.parent} cannot be made: {error.strerror}") from None
+        self._writer = self._connect()
+        self._cursor = _Cursor(self._writer, self._statements)
+
+    def now(self) -> datetime:  # replaced by the clock that was handed in
+        raise NotImplementedError
+
+    @contextmanager
+    def transaction(self) -> Iterator[_Cursor]:
+        with self._writing, _translated(self.path):
+            self._writer.execute("begin immediate")
+            try:
+                yield self._cursor
+            except BaseException:
+                # A full disk may have rolled back already; the first error is the one to tell.
+                with suppress(sqlite3.Error):
+                    self._writer.execute("rollback")
+                raise
+            self._writer.execute("commit")
+
+    @contextmanager
+    def reader(self) -> Iterator[_Cursor]:
+        cursor = getattr(self._local, "cursor", None)
+        with _translated(self.path):
+            if cursor is None:
+                connection = self._connect()
+                with self._writing:
+                    self._readers.append(connection)
+                cursor = self._local.cursor = _Cursor(connection, self._statements)
+            yield cursor
+
+    def migrate(self) -> None:
+        # Asked first, because a program that only reads should not have to write.
+        known = migrations(self.dialect)
+        if self._version() == known[-1][0]:
+            return
+        with self.transaction():
+            self._writer.execute(
+                "create table if not exists schema_migrations"
+                " (number integer primary key, name text not null, applied_at text not null)"
+            )
+            done = {row[0] for row in self._writer.execute("select number from schema_migrations")}
+            for number, name, text in known:
+                if number in done:
+                    continue
+                for statement in _statements_of(text):
+                    self._writer.execute(statement)
+                self._writer.execute(
+                    "insert into schema_migrations values (?, ?, ?)", (number, name, _encode(self.now()))
+                )
+
+    def _version(self) -> int:
+        with _translated(self.path):
+            try:
+                row = self._writer.execute("select max(number) from schema_migrations").fetchone()
+            except sqlite3.OperationalError:
+                return 0
+        return row[0] or 0
+
+    def close(self) -> None:
+        with self._writing:
+            for connection in [*self._readers, self._writer]:
+                connection.close()
+            self._readers.clear()
+
+    def _connect(self) -> sqlite3.Connection:
+        with _translated(self.path):
+            connection = sqlite3.connect(
+                self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+            )
+            connection.execute("pragma journal_mode = wal")
+            connection.execute(f"pragma synchronous = {self._synchronous}")
+            connection.execute("pragma cache_size = -16000")
+            connection.execute("pragma temp_store = memory")
+        return connection
+
+
+class _Cursor:
+    """Statements by name on one connection, with rows as dictionaries of values."""
+
+    def __init__(self, connection: sqlite3.Connection, texts: Mapping[str, str]) -> None:
+        self._connection = connection
+        self._texts = texts
+
+    def all(self, name: str, **values: Any) -> list[Row]:
+        cursor = self._connection.execute(self._texts[name], _encoded(values))
+        decoders = [(column[0], _decoder(column[0])) for column in cursor.description or ()]
+        return [
+            {
+                name: value if decode is None or value is None else decode(value)
+                for (name, decode), value in zip(decoders, row, strict=True)
+            }
+            for row in cursor.fetchall()
+        ]
+
+    def one(self, name: str, **values: Any) -> Row | None:
+        rows = self.all(name, **values)
+        return rows[0] if rows else None
+
+    def execute(self, name: str, **values: Any) -> int:
+        return self._connection.execute(self._texts[name], _encoded(values)).rowcount
+
+    def many(self, name: str, rows: Iterable[Mapping[str, Any]]) -> None:
+        self._connection.executemany(self._texts[name], [_encoded(row) for row in rows])
+
+    def insert(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+        marks = ", ".join("?" * len(columns))
+        self._connection.executemany(
+            f"insert into {table} ({', '.join(columns)}) values ({marks})",  # noqa: S608 — names are ours
+            [[_encode(value) for value in row] for row in rows],
+        )
+
+    def lock(self, name: str) -> None:
+        """Nothing to do: `begin immediate` lets one writer in at a time."""
+
+
+class SchedulerLock:
+    """One scheduler for one file: a lock file that the system frees when its holder dies."""
+
+    def __init__(self, database: Path) -> None:
+        self.path = database.with_name(database.name + ".lock")
+        self._handle: Any = None
+
+    def acquire(self, owner: str) -> None:
+        """Take the lock, or raise SchedulerRunning naming who holds it."""
+        try:
+            # Not opened for writing at once: that would empty the holder's name before we know.
+            handle = os.fdopen(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644), "r+", encoding="utf-8")
+        except OSError as error:
+            raise StoreUnavailable(f"{self.path} cannot be opened: {error.strerror}") from None
+        try:
+            _lock_file(handle)
+        except OSError:
+            holder = handle.read().strip() or "another process"
+            handle.close()
+            raise SchedulerRunning(
+                f"a scheduler already works on {self.path.with_suffix('').name}: {holder}",
+                "stop it first, or give this one another store.url",
+            ) from None
+        handle.seek(0)
+        handle.truncate()
+        handle.write(owner)
+        handle.flush()
+        self._handle = handle
+
+    def release(self) -> None:
+        """Free the lock; the file stays, because removing it could free somebody else's."""
+        if self._handle is not None:
+            self._handle.seek(0)
+            self._handle.truncate()
+            self._handle.close()
+            self._handle = None
+
+
+def _lock_file(handle: Any) -> None:
+    if os.name == "nt":  # pragma: no cover — Windows
+        import msvcrt
+
+        msvcrt.locking(handle.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+    else:
+        import fcntl
+
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+@contextmanager
+def _translated(path: Path) -> Iterator[None]:
+    """SQLite's errors as Stoma's, with the file and what to do."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        text = str(error)
+        hint = {
+            "database or disk is full": "free some space; work goes on by itself",
+            "attempt to write a readonly database": "make the file and its folder writable for this user",
+            "unable to open database file": "check that the folder exists and that this user may write there",
+            "database is locked": f"another program has held the file for {BUSY_SECONDS:.0f} s; end it",
+            "file is not a database": "this is not a Stoma database; name another file in store.url",
+            "database disk image is malformed": "restore the file from a backup",
+        }.get(text, "")
+        if isinstance(error, sqlite3.OperationalError | sqlite3.DatabaseError) and (
+            hint or "I/O error" in text
+        ):
+            raise StoreUnavailable(f"{path}: {text}", hint) from error
+        raise
+
+
+def _statements_of(text: str) -> Iterator[str]:
+    """The single statements of a migration: `executescript` would commit the transaction around it."""
+    pending = ""
+    for line in text.splitlines(keepends=True):
+        pending += line
+        if sqlite3.complete_statement(pending):
+            yield pending
+            pending = ""
+
+
+def _encoded(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _encode(value) for name, value in values.items()}
+
+
+def _encode(value: Any) -> Any:
+    """A value as SQLite keeps it: instants as text of one width (so that they sort), JSON as text."""
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    if isinstance(value, dict | list | tuple | Mapping):
+        return orjson.dumps(value).decode()
+    return value
+
+
+def _decoder(column: str) -> Callable[[Any], Any] | None:
+    if column in JSON_COLUMNS:
+        return orjson.loads
+    if column in INSTANTS or column.endswith(("_at", "_until", "_since")):
+        return _instant
+    return None
+
+
+def _instant(value: Any) -> Any:
+    # Columns of integer microseconds carry such names too.
+    return datetime.fromisoformat(value) if isinstance(value, str) else value

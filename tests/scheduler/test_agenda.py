@@ -1,0 +1,134 @@
+"""What becomes of due instants: a table of cases, and one property."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stoma.scheduler.agenda import MOST_CAUGHT_UP, Refusal, next_due, settle
+from stoma.scheduler.base import CatchUp, SkipReason, Task
+
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
+
+
+@dataclass(frozen=True)
+class Every:
+    """Due at every multiple of `step` since the epoch."""
+
+    step: timedelta
+
+    def next_after(self, moment: datetime) -> datetime:
+        epoch = datetime(1970, 1, 1, tzinfo=UTC)
+        return epoch + ((moment - epoch) // self.step + 1) * self.step
+
+
+def task(runs: str = "latest", overlap: str = "skip", max_lateness: timedelta | None = None) -> Task:
+    return Task("a", "A", "arxiv", overlap=overlap, catch_up=CatchUp(runs, max_lateness))
+
+
+def test_nothing_due_moves_on_to_now() -> None:
+    found = settle(task(), [Every(HOUR)], NOW, NOW + 5 * MINUTE)
+    assert (found.accounted_until, found.runs, found.skips) == (NOW + 5 * MINUTE, (), ())
+
+
+def test_a_clock_that_went_back_accounts_for_nothing_twice() -> None:
+    found = settle(task(), [Every(HOUR)], NOW, NOW - HOUR)
+    assert (found.accounted_until, found.runs) == (NOW, ())
+
+
+def test_one_due_instant_is_one_run() -> None:
+    found = settle(task(), [Every(HOUR)], NOW - MINUTE, NOW)
+    assert (found.runs, found.skips) == ([NOW], [])
+
+
+def test_latest_lets_one_run_stand_for_all_that_was_missed() -> None:
+    found = settle(task(), [Every(HOUR)], NOW - 5 * HOUR, NOW)
+    assert found.runs == [NOW]
+    [skip] = found.skips
+    assert (skip.first, skip.last, skip.count) == (NOW - 4 * HOUR, NOW - HOUR, 4)
+    assert skip.reason is SkipReason.MERGED
+
+
+def test_none_lets_what_was_missed_go() -> None:
+    found = settle(task("none"), [Every(HOUR)], NOW - 5 * HOUR, NOW + 10 * MINUTE)
+    assert found.runs == []
+    assert [(skip.count, skip.reason) for skip in found.skips] == [(5, SkipReason.TOO_LATE)]
+    assert settle(task("none"), [Every(HOUR)], NOW - 5 * HOUR, NOW).runs == [NOW]
+
+
+def test_all_brings_everything_back_up_to_a_limit() -> None:
+    assert len(settle(task("all"), [Every(HOUR)], NOW - 5 * HOUR, NOW).runs) == 5
+    found = settle(task("all"), [Every(HOUR)], NOW - 200 * HOUR, NOW)
+    assert len(found.runs) == MOST_CAUGHT_UP
+    assert sum(skip.count for skip in found.skips) == 200 - MOST_CAUGHT_UP
+
+
+def test_max_lateness() -> None:
+    found = settle(task(max_lateness=HOUR), [Every(3 * HOUR)], NOW - 3 * HOUR, NOW + 2 * HOUR)
+    assert [(skip.last, skip.reason) for skip in found.skips] == [(NOW, SkipReason.TOO_LATE)]
+    assert settle(task(max_lateness=HOUR), [Every(3 * HOUR)], NOW - HOUR, NOW + 30 * MINUTE).runs == [NOW]
+
+
+def test_an_open_run_makes_it_an_overlap_or_a_queue() -> None:
+    found = settle(task(), [Every(HOUR)], NOW - MINUTE, NOW, has_open_run=True)
+    assert [(skip.last, skip.reason) for skip in found.skips] == [(NOW, SkipReason.OVERLAP)]
+    assert settle(task(overlap="queue"), [Every(HOUR)], NOW - MINUTE, NOW, has_open_run=True).runs == [NOW]
+
+
+def test_a_refusal_stands_before_all_else() -> None:
+    refusal = Refusal(SkipReason.BLOCKED, "no contact")
+    found = settle(task("all"), [Every(HOUR)], NOW - 3 * HOUR, NOW, refusal=refusal)
+    assert found.runs == []
+    [skip] = found.skips
+    assert (skip.count, skip.reason, skip.detail) == (3, SkipReason.BLOCKED, "no contact")
+
+
+def test_several_patterns_name_each_instant_once() -> None:
+    found = settle(task(), [Every(HOUR), Every(2 * HOUR)], NOW - MINUTE, NOW)
+    assert found.runs == [NOW]
+    assert next_due([Every(2 * HOUR), Every(HOUR)], NOW) == NOW + HOUR
+    assert next_due([], NOW) is None
+
+
+@given(
+    runs=st.sampled_from(["none", "latest", "all"]),
+    overlap=st.sampled_from(["skip", "queue"]),
+    open_run=st.booleans(),
+    refused=st.booleans(),
+    minutes=st.integers(1, 90),
+    down=st.integers(0, 60 * 24 * 3),
+    late=st.integers(0, 60 * 24),
+)
+def test_every_due_instant_is_a_run_or_in_one_skip(
+    runs: str, overlap: str, open_run: bool, refused: bool, minutes: int, down: int, late: int
+) -> None:
+    pattern = Every(minutes * MINUTE)
+    lateness = late * MINUTE if late % 2 else None
+    chosen = replace(task(runs, overlap), catch_up=CatchUp(runs, lateness))
+    since = NOW - down * MINUTE
+    found = settle(
+        chosen,
+        [pattern],
+        since,
+        NOW,
+        refusal=Refusal(SkipReason.DISABLED) if refused else None,
+        has_open_run=open_run,
+    )
+    due, moment = [], pattern.next_after(since)
+    while moment <= NOW:
+        due.append(moment)
+        moment = pattern.next_after(moment)
+    accounted = {instant: 0 for instant in due}
+    for instant in found.runs:
+        accounted[instant] += 1
+    for skip in found.skips:
+        inside = [instant for instant in due if skip.first <= instant <= skip.last]
+        assert len(inside) == skip.count
+        for instant in inside:
+            accounted[instant] += 1
+    assert set(accounted.values()) <= {1}
+    assert found.accounted_until >= NOW

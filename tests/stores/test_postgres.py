@@ -1,0 +1,75 @@
+"""What only PostgreSQL has: reasons in words, and a clock of its own."""
+
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from stoma.errors import StoreUnavailable
+from stoma.references import mask
+from stoma.stores import Store, open_store
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("postgresql://nobody@127.0.0.1:1/x", "refused"),
+        ("postgresql://127.0.0.1:notaport/x", "port"),
+        ("postgresql://[", "not a PostgreSQL address"),
+    ],
+)
+def test_no_server_is_told_in_a_line(url: str, said: str, tmp_path: Path) -> None:
+    with pytest.raises(StoreUnavailable, match=said) as caught:
+        open_store(url, tmp_path)
+    assert "\n" not in caught.value.message
+
+
+def test_a_missing_database_is_told_without_the_password(postgres_url: str, tmp_path: Path) -> None:
+    url = postgres_url.replace("postgres@", "postgres:geheim-4711@").rpartition("/")[0] + "/nowhere"
+    with pytest.raises(StoreUnavailable, match="nowhere") as caught:
+        open_store(url, tmp_path)
+    assert "geheim" not in str(caught.value.message)
+    assert mask("the password geheim-4711 in a text") == "the password *** in a text"
+
+
+def test_now_is_the_clock_of_the_database(postgres_url: str, tmp_path: Path) -> None:
+    with open_store(postgres_url, tmp_path) as store:
+        now = store.now()
+    assert now.tzinfo is UTC
+    assert abs(datetime.now(UTC) - now) < timedelta(seconds=30)
+
+
+def test_many_processes_may_migrate_at_once(postgres_url: str, tmp_path: Path) -> None:
+    opened: list[Store] = []
+    failed: list[Exception] = []
+
+    def work() -> None:
+        try:
+            opened.append(open_store(postgres_url, tmp_path, connections=2))
+        except Exception as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for store in opened:
+        store.close()
+    assert (len(opened), failed) == (4, [])
+
+
+def test_a_connection_that_was_cut_is_replaced(postgres_url: str, tmp_path: Path) -> None:
+    import psycopg
+
+    with open_store(postgres_url, tmp_path, connections=2) as store:
+        assert store.records.count() == 0
+        with psycopg.connect(postgres_url, autocommit=True) as other:
+            other.execute(
+                "select pg_terminate_backend(pid) from pg_stat_activity"
+                " where application_name = 'stoma' and datname = current_database()"
+            )
+        assert store.records.count() == 0

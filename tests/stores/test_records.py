@@ -1,0 +1,147 @@
+"""Records on both databases: only what is new or changed is written."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from stoma.records import Record, Reject
+from stoma.stores import Store
+from stoma.stores.records import Outcome, Prepared, save, save_rejects
+from tests.support.clock import Clock
+
+PAPER = Record(
+    source="arxiv",
+    external_id="2605.00001",
+    kind="paper",
+    title="On $\\alpha$-stable “naïve” sets 量子",
+    summary="A summary.",
+    url="https://arxiv.org/abs/2605.00001",
+    authors=("Ada Example", "Bo Beispiel"),
+    tags=("cs.LG", "stat.ML"),
+    published_at=datetime(2026, 5, 1, 17, 59, 59, tzinfo=UTC),
+    updated_at=datetime(2026, 5, 2, 1, 2, 3, 456, tzinfo=UTC),
+    attributes={"version": 1, "primary_category": "cs.LG", "doi": None},
+)
+
+
+def put(store: Store, *records: Record, task: str = "t", run: int = 1) -> Outcome:
+    with store.database.transaction() as tx:
+        return save(tx, Prepared.of(records), task, run, store.now())
+
+
+def test_a_record_comes_back_as_it_went_in(store: Store, clock: Clock) -> None:
+    assert put(store, PAPER) == Outcome(new=1)
+    row = store.records.get("arxiv", "2605.00001")
+    assert row is not None
+    for name in ("kind", "title", "summary", "url", "published_at", "updated_at", "attributes"):
+        assert row[name] == getattr(PAPER, name), name
+    assert (row["authors"], row["tags"]) == (list(PAPER.authors), list(PAPER.tags))
+    assert (row["version"], row["first_seen_at"], row["last_seen_at"]) == (1, clock.now, clock.now)
+
+
+def test_the_same_again_writes_nothing_within_a_day(store: Store, clock: Clock) -> None:
+    put(store, PAPER)
+    before = store.records.get("arxiv", "2605.00001")
+    clock.forward(hours=23)
+    assert put(store, PAPER) == Outcome(unchanged=1)
+    assert store.records.get("arxiv", "2605.00001") == before
+    clock.forward(hours=2)
+    assert put(store, PAPER) == Outcome(unchanged=1)
+    after = store.records.get("arxiv", "2605.00001")
+    assert after is not None
+    assert (after["last_seen_at"], after["version"]) == (clock.now, 1)
+
+
+def test_a_real_change_keeps_the_version_before(store: Store, clock: Clock) -> None:
+    put(store, PAPER)
+    clock.forward(days=1)
+    second = replace(PAPER, title="Another title", attributes={"version": 2})
+    assert put(store, second, run=2) == Outcome(changed=1)
+    row = store.records.get("arxiv", "2605.00001")
+    assert row is not None
+    assert (row["title"], row["version"]) == ("Another title", 2)
+    [version] = store.records.versions("arxiv", "2605.00001")
+    assert (version["title"], version["version"]) == (PAPER.title, 1)
+    assert (version["superseded_at"], version["run_id"]) == (clock.now, 2)
+
+
+def test_a_measure_is_no_change(store: Store, clock: Clock) -> None:
+    put(store, replace(PAPER, measures={"stars": 10}))
+    clock.forward(hours=1)
+    assert put(store, replace(PAPER, measures={"stars": 12})) == Outcome(unchanged=1)
+    assert store.records.versions("arxiv", "2605.00001") == []
+    with store.database.reader() as reader:
+        measured = reader.all("observations_of", source="arxiv", external_id="2605.00001")
+    assert [(row["measure"], row["value"]) for row in measured] == [("stars", 10.0), ("stars", 12.0)]
+
+
+def test_of_doubles_within_a_page_the_last_counts(store: Store) -> None:
+    assert put(store, PAPER, replace(PAPER, title="Later")) == Outcome(new=1)
+    row = store.records.get("arxiv", "2605.00001")
+    assert row is not None
+    assert row["title"] == "Later"
+
+
+def test_sources_keep_their_ids_apart(store: Store) -> None:
+    assert put(store, PAPER, replace(PAPER, source="other")) == Outcome(new=2)
+
+
+def test_every_task_that_saw_a_record_is_known(store: Store, clock: Clock) -> None:
+    put(store, PAPER, task="first", run=1)
+    clock.forward(days=2)
+    put(store, PAPER, task="second", run=2)
+    clock.forward(days=2)
+    put(store, PAPER, task="first", run=3)
+    with store.database.reader() as reader:
+        rows = {
+            row["task_id"]: row
+            for row in reader.all("sightings_of", source="arxiv", external_id="2605.00001")
+        }
+    start = clock.now - timedelta(days=4)
+    assert (rows["first"]["first_seen_at"], rows["first"]["last_seen_at"]) == (start, clock.now)
+    assert rows["second"]["first_seen_at"] == clock.now - timedelta(days=2)
+
+
+@pytest.mark.parametrize("bad", ["a\0b", "lone \ud800 surrogate"])
+def test_characters_no_database_holds_are_replaced(store: Store, bad: str) -> None:
+    record = replace(PAPER, title=bad, attributes={"deep": [{"in": bad}]}, authors=(bad,))
+    assert put(store, record) == Outcome(new=1)
+    assert put(store, record) == Outcome(unchanged=1)
+    row = store.records.get("arxiv", "2605.00001")
+    assert row is not None
+    assert "\0" not in row["title"]
+    assert row["title"] == row["authors"][0] == row["attributes"]["deep"][0]["in"]
+
+
+def test_a_failed_page_leaves_nothing(store: Store) -> None:
+    with pytest.raises(RuntimeError), store.database.transaction() as tx:
+        save(tx, Prepared.of([PAPER]), "t", 1, store.now())
+        raise RuntimeError("killed here")
+    assert store.records.count() == 0
+
+
+def test_rejects_keep_item_and_reason(store: Store) -> None:
+    with store.database.transaction() as tx:
+        save_rejects(tx, [Reject("no id", {"title": "x"}, "")], "t", 1, store.now())
+    [row] = store.records.rejects("t")
+    assert (row["reason"], row["item"]) == ("no id", {"item": {"title": "x"}})
+
+
+def test_papers_shows_records_in_their_own_words(store: Store) -> None:
+    put(store, PAPER, replace(PAPER, external_id="x", kind="other"))
+    with store.database.reader() as reader:
+        [paper] = reader.all("papers_newest", limit=10)
+    assert paper["arxiv_id"] == "2605.00001"
+    assert (paper["arxiv_version"], paper["primary_category"], paper["doi"]) == (1, "cs.LG", None)
+    assert paper["submitted_at"] == PAPER.published_at
+
+
+def test_big_pages(store: Store) -> None:
+    page = [replace(PAPER, external_id=f"{n:05d}", title=f"Paper {n}") for n in range(2500)]
+    assert put(store, *page) == Outcome(new=2500)
+    page[7] = replace(page[7], title="Edited")
+    assert put(store, *page) == Outcome(changed=1, unchanged=2499)
+    assert store.records.count_by_kind() == {"paper": 2500}

@@ -1,0 +1,184 @@
+"""Runs on both databases: inserted once, claimed by one, fenced, ended."""
+
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from stoma.errors import Fenced, NotFound
+from stoma.scheduler.base import NewRun, Run, TaskPriority, TaskStatus, at_trigger
+from stoma.stores import Store, open_store
+from stoma.stores.runs import End, finish
+from tests.support.clock import Clock
+
+LEASE = timedelta(seconds=30)
+
+
+def new(
+    task_id: str = "a", trigger: str = "hand:1", priority: TaskPriority = TaskPriority.NORMAL, **more
+) -> NewRun:
+    return NewRun(task_id, trigger, priority, "0" * 16, **more)
+
+
+def claim(store: Store, owner: str = "me") -> Run | None:
+    now = store.now()
+    return store.runs.claim(owner, now, now + LEASE)
+
+
+def test_a_trigger_makes_one_run_of_a_task(store: Store) -> None:
+    store.runs.add(new(trigger=at_trigger(store.now())), store.now())
+    with pytest.raises(NotFound):
+        store.runs.add(new(trigger=at_trigger(store.now())), store.now())
+    store.runs.add(new("b", trigger=at_trigger(store.now())), store.now())
+    assert len(store.runs.open()) == 2
+
+
+def test_a_row_comes_back_as_it_went_in(store: Store, clock: Clock) -> None:
+    due = clock.now - timedelta(minutes=1, microseconds=5)
+    run = store.runs.add(new(scheduled_for=due, host="example.org"), store.now())
+    assert run == store.runs.get(run.id)
+    assert run.scheduled_for == due
+    assert run.scheduled_for is not None
+    assert run.scheduled_for.utcoffset() == timedelta(0)
+    assert (run.status, run.attempt, run.fence, run.host) == (TaskStatus.PENDING, 0, 0, "example.org")
+
+
+def test_claims_follow_priority_then_age(store: Store, clock: Clock) -> None:
+    for name, priority in (("low", "low"), ("normal", "normal"), ("high", "high"), ("critical", "critical")):
+        store.runs.add(new(name, priority=TaskPriority(priority)), store.now())
+    clock.forward(seconds=1)
+    store.runs.add(new("later", priority=TaskPriority.CRITICAL), store.now())
+    order = []
+    while run := claim(store):
+        order.append(run.task_id)
+    assert order == ["critical", "later", "high", "normal", "low"]
+
+
+def test_waiting_overtakes_priority_so_that_nothing_starves(store: Store, clock: Clock) -> None:
+    store.runs.add(new("old", priority=TaskPriority.LOW), store.now())
+    clock.forward(minutes=31)
+    store.runs.add(new("fresh", priority=TaskPriority.CRITICAL), store.now())
+    first = claim(store)
+    assert first is not None
+    assert first.task_id == "old"
+
+
+def test_a_task_runs_once_at_a_time(store: Store, clock: Clock) -> None:
+    store.runs.add(new(trigger="hand:1"), store.now())
+    store.runs.add(new(trigger="hand:2"), store.now())
+    first = claim(store)
+    assert first is not None
+    assert claim(store) is None
+    store.runs.end(first, End(TaskStatus.COMPLETED), store.now())
+    second = claim(store)
+    assert second is not None
+    assert second.trigger == "hand:2"
+
+
+def test_a_retry_waits_for_its_moment(store: Store, clock: Clock) -> None:
+    store.runs.add(new(), store.now())
+    run = claim(store)
+    assert run is not None
+    again = clock.now + timedelta(seconds=45)
+    ended = store.runs.end(run, End(TaskStatus.PENDING, error="no", not_before=again), store.now())
+    assert ended is not None
+    assert (ended.status, ended.not_before, ended.finished_at) == (TaskStatus.PENDING, again, None)
+    assert claim(store) is None
+    clock.forward(seconds=45)
+    second = claim(store)
+    assert second is not None
+    assert (second.id, second.attempt) == (run.id, 2)
+    assert [row["status"] for row in store.runs.attempts(run.id)] == ["pending", "running"]
+
+
+def test_what_was_not_a_try_is_not_counted(store: Store, clock: Clock) -> None:
+    store.runs.add(new(), store.now())
+    for _ in range(3):
+        run = claim(store)
+        assert run is not None
+        assert run.attempt == 1
+        store.runs.end(run, End(TaskStatus.PENDING, "host busy", is_try=False), store.now())
+    assert len(store.runs.attempts(run.id)) == 3
+
+
+def test_the_fence_keeps_a_former_owner_out(store: Store, clock: Clock) -> None:
+    store.runs.add(new(), store.now())
+    stale = claim(store)
+    assert stale is not None
+    store.runs.end(stale, End(TaskStatus.INTERRUPTED, is_try=False), store.now())
+    assert store.runs.end(stale, End(TaskStatus.COMPLETED), store.now()) is None
+    fresh = claim(store, "another")
+    assert fresh is not None
+    with store.database.transaction() as tx, pytest.raises(Fenced):
+        finish(tx, stale, End(TaskStatus.COMPLETED), store.now())
+    assert store.runs.get(stale.id).status is TaskStatus.RUNNING
+
+
+def test_expired_leases_are_found(store: Store, clock: Clock) -> None:
+    store.runs.add(new(), store.now())
+    run = claim(store)
+    assert run is not None
+    assert store.runs.expired(clock.forward(seconds=29)) == []
+    store.runs.renew([run], "me", clock.now + LEASE)
+    assert store.runs.expired(clock.forward(seconds=29)) == []
+    assert [found.id for found in store.runs.expired(clock.forward(seconds=2))] == [run.id]
+
+
+def test_a_reserved_run_is_passed_over_while_its_keeper_lives(store: Store, clock: Clock) -> None:
+    run = store.runs.add(new(), store.now(), owner="keeper", lease_until=store.now() + LEASE)
+    assert claim(store) is None
+    mine = store.runs.claim_one(run.id, "keeper", store.now(), store.now() + LEASE)
+    assert mine is not None
+    store.runs.end(
+        mine, End(TaskStatus.PENDING), store.now(), reserved_by="keeper", reserved_until=store.now() + LEASE
+    )
+    assert claim(store) is None
+    clock.forward(seconds=31)
+    assert claim(store) is not None
+
+
+def test_a_cooling_or_full_host_is_passed_over(store: Store, clock: Clock) -> None:
+    store.hosts.know({"slow.example": 1})
+    for task_id in ("a", "b"):
+        store.runs.add(new(task_id, host="slow.example"), store.now())
+    store.runs.add(new("c", host="other.example"), store.now())
+    assert [run.task_id for run in (claim(store), claim(store)) if run] == ["a", "c"]
+    assert claim(store) is None
+
+
+def test_many_claimants_take_each_run_once(url: str, tmp_path: Path, clock: Clock) -> None:
+    with open_store(url, tmp_path) as store:
+        for number in range(40):
+            store.runs.add(new(f"t{number}"), store.now())
+        taken: list[int] = []
+
+        def work(owner: str) -> None:
+            while run := claim(store, owner):
+                taken.append(run.id)
+                store.runs.end(run, End(TaskStatus.COMPLETED), store.now())
+
+        threads = [threading.Thread(target=work, args=(f"o{n}",)) for n in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(taken) == sorted(set(taken))
+        assert len(taken) == 40
+
+
+def test_history_is_newest_first_and_pages(store: Store, clock: Clock) -> None:
+    for number in range(5):
+        store.runs.add(new("a" if number % 2 else "b", trigger=f"hand:{number}"), store.now())
+    first = store.runs.history(limit=2)
+    rest = store.runs.history(limit=10, below=first[-1].id)
+    assert [run.trigger for run in first + rest] == [f"hand:{n}" for n in (4, 3, 2, 1, 0)]
+    assert {run.task_id for run in store.runs.history("a")} == {"a"}
+    assert store.runs.history("a", status="completed") == []
+
+
+def test_an_unknown_run_is_told(store: Store) -> None:
+    with pytest.raises(NotFound, match="there is no run 7"):
+        store.runs.get(7)

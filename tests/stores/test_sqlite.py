@@ -1,0 +1,91 @@
+"""What only SQLite has: the file, its lock, and its errors in words."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from stoma.errors import ConfigError, SchedulerRunning, StoreUnavailable
+from stoma.stores import open_store
+from stoma.stores.sqlite import SchedulerLock
+
+
+def test_the_file_is_made_with_its_folders(tmp_path: Path) -> None:
+    with open_store("sqlite:///deep/down/stoma.db", tmp_path):
+        assert (tmp_path / "deep/down/stoma.db").exists()
+
+
+def test_opening_again_changes_nothing(tmp_path: Path) -> None:
+    for _ in range(2):
+        with open_store("sqlite:///stoma.db", tmp_path) as store:
+            assert store.records.count() == 0
+
+
+def test_it_is_kept_in_wal_with_the_synchronous_that_was_asked_for(tmp_path: Path) -> None:
+    with open_store("sqlite:///stoma.db", tmp_path, synchronous="full") as store:
+        connection = store.database._connect()  # type: ignore[attr-defined]
+        assert connection.execute("pragma journal_mode").fetchone() == ("wal",)
+        assert connection.execute("pragma synchronous").fetchone() == (2,)
+        connection.close()
+
+
+@pytest.mark.parametrize("content", [b"this is no database at all, but long enough to be one" * 50])
+def test_another_file_is_told(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "stoma.db").write_bytes(content)
+    with pytest.raises(StoreUnavailable, match="file is not a database") as caught:
+        open_store("sqlite:///stoma.db", tmp_path)
+    assert "store.url" in caught.value.hint
+
+
+def test_a_folder_in_the_way_is_told(tmp_path: Path) -> None:
+    (tmp_path / "stoma.db").mkdir()
+    with pytest.raises(StoreUnavailable, match="unable to open database file"):
+        open_store("sqlite:///stoma.db", tmp_path)
+
+
+def test_an_unknown_kind_of_store_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match='begins with "mysql:"'):
+        open_store("mysql://x", tmp_path)
+
+
+def test_one_scheduler_for_one_file(tmp_path: Path) -> None:
+    held = SchedulerLock(tmp_path / "stoma.db")
+    held.acquire("process 7 on laptop")
+    with pytest.raises(SchedulerRunning, match="process 7 on laptop"):
+        SchedulerLock(tmp_path / "stoma.db").acquire("another")
+    held.release()
+    again = SchedulerLock(tmp_path / "stoma.db")
+    again.acquire("another")
+    again.release()
+
+
+def test_a_killed_holder_frees_the_lock(tmp_path: Path) -> None:
+    script = (
+        "import sys, pathlib; from stoma.stores.sqlite import SchedulerLock\n"
+        "lock = SchedulerLock(pathlib.Path(sys.argv[1])); lock.acquire('x'); print('held', flush=True)\n"
+        "sys.stdin.read()"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path / "stoma.db")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None
+        # acquire returns None, so the line comes when the lock is held.
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(SchedulerRunning):
+            SchedulerLock(tmp_path / "stoma.db").acquire("me")
+        holder.kill()
+        holder.wait()
+    mine = SchedulerLock(tmp_path / "stoma.db")
+    mine.acquire("me")
+    mine.release()
+
+
+def test_a_reader_in_another_process_sees_what_is_committed(tmp_path: Path) -> None:
+    with open_store("sqlite:///stoma.db", tmp_path) as store:
+        store.agenda.enable("a", False, store.now())
+        other = sqlite3.connect(tmp_path / "stoma.db")
+        assert other.execute("select task_id, enabled from task_overrides").fetchall() == [("a", 0)]
+        other.close()

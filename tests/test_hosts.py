@@ -1,0 +1,43 @@
+"""Which rule a host falls under."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from stoma.hosts import FREE, HostRule, budget_name, rule_for
+
+
+@pytest.mark.parametrize(
+    ("host", "gap", "concurrency"),
+    [
+        ("export.arxiv.org", 3, 1),
+        ("OAIPMH.arxiv.org.", 3, 1),
+        ("rss.arxiv.org", 3, 1),
+        ("data.sec.gov", 0.125, None),
+        ("api.github.com", 1, 2),
+        ("127.0.0.1", 0, None),
+        ("10.1.2.3", 0, None),
+        ("192.168.0.9", 0, None),
+        ("::1", 0, None),
+        ("localhost", 0, None),
+        ("8.8.8.8", 1, 2),
+    ],
+)
+def test_built_in_rules(host: str, gap: float, concurrency: int | None) -> None:
+    assert rule_for(host, {}) == HostRule(timedelta(seconds=gap), concurrency)
+
+
+def test_the_configuration_stands_before_what_is_built_in() -> None:
+    mine = HostRule(timedelta(seconds=9), 5)
+    assert rule_for("rss.arxiv.org", {"export.arxiv.org": mine}) == mine
+    assert rule_for("127.0.0.1", {"127.0.0.1": mine}) == mine
+    assert rule_for("example.org", {"*": mine}) == mine
+    assert rule_for("127.0.0.1", {"*": mine}) == FREE
+    # "*" is for hosts nobody has a rule for; arXiv has one.
+    assert rule_for("export.arxiv.org", {"*": FREE}) != FREE
+
+
+def test_hosts_counted_together_have_one_name() -> None:
+    assert {budget_name(h) for h in ("export.arxiv.org", "rss.arxiv.org")} == {"export.arxiv.org"}
