@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -132,9 +133,9 @@ class Runs:
         """The runs of a task that are not final, the oldest first."""
         return self._runs("run_open_of_task", task_id=task_id)
 
-    def last_of_each(self) -> dict[str, Run]:
-        """The newest run of each task that has one."""
-        return {run.task_id: run for run in self._runs("run_last_of_each")}
+    def last_of_each(self, task_ids: Iterable[str]) -> dict[str, Run]:
+        """The newest run of each of these tasks that has one."""
+        return {run.task_id: run for run in self._runs("run_last_of_each", ids=list(task_ids))}
 
     def last_of(self, task_id: str) -> Run | None:
         """The newest run of a task."""

@@ -227,6 +227,7 @@ def _translated(path: Path) -> Iterator[None]:
             "database is locked": f"another program has held the file for {BUSY_SECONDS:.0f} s; end it",
             "file is not a database": "this is not a Stoma database; name another file in store.url",
             "database disk image is malformed": "restore the file from a backup",
+            "Cannot operate on a closed database.": "the program is stopping",
         }.get(text, "")
         if isinstance(error, sqlite3.OperationalError | sqlite3.DatabaseError) and (
             hint or "I/O error" in text
@@ -252,7 +253,7 @@ def _encoded(values: Mapping[str, Any]) -> dict[str, Any]:
 def _encode(value: Any) -> Any:
     """A value as SQLite keeps it: instants as text of one width (so that they sort), JSON as text."""
     if isinstance(value, datetime):
-        return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        return value.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
     if isinstance(value, dict | list | tuple | Mapping):
         return orjson.dumps(value).decode()
     return value

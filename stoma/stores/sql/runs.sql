@@ -105,10 +105,6 @@ select * from runs where task_id = :task_id and status in ('pending', 'running',
 -- name: run_open
 select * from runs where status in ('pending', 'running', 'interrupted') order by queue_at, id;
 
--- name: run_last_of_each
--- The newest run of every task.
-select r.* from runs r join (select max(id) as id from runs group by task_id) newest on newest.id = r.id;
-
 -- name: run_last_of_task
 select * from runs where task_id = :task_id order by id desc limit 1;
 

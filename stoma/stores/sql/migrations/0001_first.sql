@@ -61,8 +61,8 @@ create table observations (
     measure text not null,
     value double precision not null,
     observed_at {instant} not null,
-    run_id bigint,
-    primary key (source, external_id, measure, observed_at)
+    run_id bigint not null,
+    primary key (source, external_id, measure, observed_at, run_id)
 );
 
 -- Items that could not be normalised.

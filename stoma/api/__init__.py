@@ -1,0 +1,1 @@
+"""The control server: shows how things stand and takes commands, over HTTP."""

@@ -1,0 +1,56 @@
+"""Scheduler and server in one process: what `stoma-run` and `python -m stoma.api.main` start."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+from stoma.api.server import Server
+from stoma.errors import Blocked, ConfigError, Problem
+from stoma.log import logger
+from stoma.references import resolve
+from stoma.scheduler.config import Config
+from stoma.scheduler.manager import Scheduler
+from stoma.signals import stop_on_signals
+
+
+def serve(
+    config: Config,
+    *,
+    reload: Callable[[], Config] | None = None,
+    with_server: bool = True,
+    on_start: Callable[[Scheduler, Server | None], None] = lambda *_: None,
+) -> int:
+    """Run until SIGTERM or Ctrl-C, then stop in order; a second signal stops at once. Gives the exit code."""
+    scheduler = Scheduler(config, reload=reload)
+    with ExitStack() as stack:
+        stack.callback(scheduler.stop)
+        server = None
+        if with_server:
+            server = Server(scheduler, config.api.host, config.api.port, _tokens(config))
+            scheduler.api_url = server.url
+        stop_on_signals(scheduler.ask_to_stop)
+        scheduler.start()
+        if server is not None:
+            server.start()
+            stack.callback(server.stop)
+        on_start(scheduler, server)
+        scheduler.wait_for_end()
+        logger.info("stopping: runs end at their next page; press Ctrl-C again to stop at once")
+    return 0
+
+
+def _tokens(config: Config) -> list[str]:
+    try:
+        return [str(resolve(token, config.base)) for token in config.api.tokens]
+    except Blocked as error:
+        file = str(config.path or Path("stoma.yaml"))
+        raise ConfigError([Problem(f"api.tokens: {error.message}", file=file, hint=error.hint)]) from None
+
+
+if __name__ == "__main__":
+    from stoma.cli.run import main
+
+    sys.exit(main())

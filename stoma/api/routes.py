@@ -1,0 +1,126 @@
+"""What the server answers, as one table: method, path, function, and a sentence for each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from stoma.errors import StoreError, UsageError
+from stoma.scheduler import edits
+from stoma.scheduler.base import TaskStatus, iso
+from stoma.scheduler.manager import Scheduler
+from stoma.scheduler.overview import status_overview, task_overview
+from stoma.scheduler.parts import task_named
+from stoma.stores.runs import NEWEST
+
+MOST_RUNS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A JSON answer with its status."""
+
+    body: Mapping[str, Any]
+    status: int = 200
+
+
+Function = Callable[..., Answer]
+
+
+def status(scheduler: Scheduler, query: Mapping[str, str]) -> Answer:
+    """How the scheduler stands: running and waiting runs, next runs, errors in the files."""
+    overview = status_overview(scheduler.config, scheduler.store, scheduler.store.now())
+    # What this process knows is newer than its last heartbeat.
+    config = {
+        "generation": scheduler.generation,
+        "loaded_at": iso(scheduler.loaded_at),
+        "hash": scheduler.config.hash,
+        "errors": [problem.as_dict() for problem in scheduler.errors],
+    }
+    return Answer({**overview, "running": scheduler.is_running, "config": config})
+
+
+def tasks(scheduler: Scheduler, query: Mapping[str, str]) -> Answer:
+    """Every task with its state, next and last run."""
+    return Answer({"tasks": task_overview(scheduler.config, scheduler.store, scheduler.store.now())})
+
+
+def run_task(scheduler: Scheduler, query: Mapping[str, str], task_id: str) -> Answer:
+    """Queue a run of a task now."""
+    run = scheduler.queue(task_named(scheduler.config, task_id))
+    return Answer(run.as_dict(), 202)
+
+
+def enable_task(scheduler: Scheduler, query: Mapping[str, str], task_id: str) -> Answer:
+    """Switch a task on; it outlasts a restart."""
+    scheduler.enable(task_id, True)
+    return Answer({"id": task_id, "enabled": True})
+
+
+def disable_task(scheduler: Scheduler, query: Mapping[str, str], task_id: str) -> Answer:
+    """Switch a task off; it outlasts a restart."""
+    scheduler.enable(task_id, False)
+    return Answer({"id": task_id, "enabled": False})
+
+
+def history(scheduler: Scheduler, query: Mapping[str, str]) -> Answer:
+    """Runs, newest first: `task`, `status`, `limit` (1 to 1000) and `before` (a run id) narrow it down."""
+    limit = _number(query, "limit", 50, 1, MOST_RUNS)
+    before = _number(query, "before", NEWEST, 1, NEWEST)
+    task_id = query.get("task")
+    # The runs of a task that is gone can still be asked for; a wrong name gets its nearest.
+    if task_id is not None and not scheduler.store.runs.history(task_id, limit=1):
+        task_named(scheduler.config, task_id)
+    wanted = query.get("status")
+    if wanted is not None and wanted not in set(TaskStatus):
+        raise UsageError(f'"{wanted[:50]}" is not a status', f"one of {', '.join(TaskStatus)}")
+    runs = scheduler.store.runs.history(task_id, limit=limit, below=before, status=wanted)
+    following = runs[-1].id if len(runs) == limit else None
+    return Answer({"runs": [run.as_dict() for run in runs], "next": following})
+
+
+def load_preset(scheduler: Scheduler, query: Mapping[str, str], preset: str) -> Answer:
+    """Add a preset to tasks/_presets.yaml, so that its tasks outlast a restart."""
+    added = edits.load_preset(scheduler.config.base, preset)
+    scheduler.look_again()
+    return Answer({"preset": preset, "added": added})
+
+
+def live(scheduler: Scheduler, query: Mapping[str, str]) -> Answer:
+    """200 while the scheduler ticks."""
+    return Answer({"live": True}) if scheduler.is_alive else Answer({"live": False}, 503)
+
+
+def ready(scheduler: Scheduler, query: Mapping[str, str]) -> Answer:
+    """200 while the store answers and the scheduler runs."""
+    try:
+        scheduler.store.now()
+        scheduler.store.agenda.overrides()
+    except StoreError as error:
+        return Answer({"ready": False, "reason": error.message}, 503)
+    if not scheduler.is_running:
+        return Answer({"ready": False, "reason": "the scheduler is starting or stopping"}, 503)
+    return Answer({"ready": True})
+
+
+ROUTES: tuple[tuple[str, str, Function], ...] = (
+    ("GET", "/api/scheduler/status", status),
+    ("GET", "/api/scheduler/tasks", tasks),
+    ("POST", "/api/scheduler/tasks/<task_id>/run", run_task),
+    ("PUT", "/api/scheduler/tasks/<task_id>/enable", enable_task),
+    ("PUT", "/api/scheduler/tasks/<task_id>/disable", disable_task),
+    ("GET", "/api/scheduler/history", history),
+    ("POST", "/api/scheduler/presets/<preset>", load_preset),
+    ("GET", "/health/live", live),
+    ("GET", "/health/ready", ready),
+)
+
+
+def _number(query: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:
+    text = query.get(name)
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdigit()) or not least <= int(text[:20]) <= most:
+        raise UsageError(f'{name}: found "{text[:50]}", expected a whole number from {least} to {most}')
+    return int(text)

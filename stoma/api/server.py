@@ -1,0 +1,142 @@
+"""The routes behind Bottle and waitress, on a thread of their own."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import bottle
+from waitress.server import create_server
+
+from stoma.api import guard, pages
+from stoma.api.routes import ROUTES, Answer, Function
+from stoma.errors import ConfigError, NotFound, Problem, StomaError, StoreError, UsageError
+from stoma.log import logger
+from stoma.scheduler.manager import Scheduler
+
+MOST_BODY = 1_000_000
+"""Bytes of a request's body; nothing here needs more."""
+
+
+class Server:
+    """Answers HTTP until it is stopped."""
+
+    def __init__(self, scheduler: Scheduler, host: str, port: int, tokens: Sequence[str] = ()) -> None:
+        if not guard.is_loopback(host) and not tokens:
+            raise ConfigError(
+                [
+                    Problem(
+                        f"api.host is {host}, which others can reach, and there is no token",
+                        hint='set api.tokens, for example ["${env:STOMA_TOKEN}"], or api.host: 127.0.0.1',
+                    )
+                ]
+            )
+        app = application(scheduler, scheduler.config.api.hosts, tokens)
+        try:
+            self._server: Any = create_server(
+                app,
+                host=host,
+                port=port,
+                threads=4,
+                ident="stoma",
+                asyncore_use_poll=True,
+                connection_limit=2000,
+                channel_timeout=30,
+                max_request_body_size=MOST_BODY,
+                clear_untrusted_proxy_headers=True,
+            )
+        except OSError as error:
+            raise ConfigError(
+                [
+                    Problem(
+                        f"the server cannot listen on {host} port {port}: {error.strerror}",
+                        hint="another program uses it? set api.port in stoma.yaml or pass --port",
+                    )
+                ]
+            ) from None
+        self.host, self.port = host, int(self._server.effective_port)
+        self._thread = threading.Thread(target=self._server.run, name="server", daemon=True)
+
+    @property
+    def url(self) -> str:
+        """The address for a browser."""
+        name = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{name}:{self.port}"
+
+    def start(self) -> None:
+        """Begin to answer."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Answer no more."""
+        self._server.close()
+        self._thread.join(timeout=1)
+
+
+def application(scheduler: Scheduler, hosts: Sequence[str] = (), tokens: Sequence[str] = ()) -> bottle.Bottle:
+    """The routes as a WSGI application."""
+    app = bottle.Bottle()
+    for method, path, function in ROUTES:
+        app.route(path, method=method, callback=_json(scheduler, function))
+    app.route("/", method="GET", callback=lambda: pages.status_page(scheduler))
+    app.route("/style.css", method="GET", callback=pages.style)
+
+    @app.hook("before_request")  # type: ignore[untyped-decorator]
+    def _guard() -> None:
+        headers = {name.lower(): value for name, value in bottle.request.headers.items()}
+        refused = guard.refusal(bottle.request.method, bottle.request.path, headers, hosts, tokens)
+        if refused is not None:
+            status, message, hint = refused
+            raise _response(status, message, hint)
+
+    app.default_error_handler = _error
+    return app
+
+
+def _json(scheduler: Scheduler, function: Function) -> Any:
+    def answer(**parts: str) -> bottle.HTTPResponse:
+        try:
+            # Bottle decodes neither broken UTF-8 nor repeats; the last value of a name counts.
+            query = {name: bottle.request.query.getunicode(name) or "" for name in bottle.request.query}
+            found: Answer = function(scheduler, query, **parts)
+        except NotFound as error:
+            return _response(404, error.message, error.hint)
+        except (UsageError, ConfigError) as error:
+            return _response(400, error.message, error.hint)
+        except StoreError as error:
+            return _response(503, error.message, error.hint)
+        except StomaError as error:
+            return _response(409, error.message, error.hint)
+        return _json_response(found.body, found.status)
+
+    return answer
+
+
+def _response(status: int, message: str, hint: str = "") -> bottle.HTTPResponse:
+    kind = bottle.HTTP_CODES.get(status, "error")
+    return _json_response({"error": kind, "message": message, "hint": hint}, status)
+
+
+def _json_response(body: Any, status: int) -> bottle.HTTPResponse:
+    text = json.dumps(body, ensure_ascii=False)
+    return bottle.HTTPResponse(
+        text, status, guard.HEADERS | {"Content-Type": "application/json; charset=utf-8"}
+    )
+
+
+def _error(error: bottle.HTTPError) -> str:
+    """Bottle's own refusals in the same form; a fault of ours is logged and told without its inside."""
+    bottle.response.headers.update(guard.HEADERS | {"Content-Type": "application/json; charset=utf-8"})
+    told = {
+        404: ("there is nothing at this address", "the endpoints stand in the README"),
+        405: ("this address does not take that method", ""),
+        413: ("the request is too large", ""),
+    }
+    message, hint = told.get(error.status_code, ("the request could not be answered", "see the log"))
+    if error.status_code >= 500:
+        logger.error("{} {}: {!r}", bottle.request.method, bottle.request.path, error.exception)
+        logger.opt(exception=error.exception).debug("a request failed")
+    kind = bottle.HTTP_CODES.get(error.status_code, "error")
+    return json.dumps({"error": kind, "message": message, "hint": hint})

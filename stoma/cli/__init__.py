@@ -1,0 +1,1 @@
+"""The commands `stoma` and `stoma-run`; one file for each group."""

@@ -1,0 +1,146 @@
+"""What commands print: tables for people, JSON for programs, one line and a hint for errors."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from functools import wraps
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from stoma.errors import Blocked, ConfigError, SchedulerRunning, StomaError, UsageError
+from stoma.log import clean, logger
+from stoma.references import mask
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+WELL, NOT_COMPLETE, USAGE, DEGRADED, INTERRUPTED = 0, 1, 2, 3, 130
+
+
+def reporting(command: Callable[..., Any]) -> Callable[..., Any]:
+    """A command whose errors become one line and a hint on standard error, and an exit code."""
+
+    @wraps(command)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        with reported():
+            return command(*args, **kwargs)
+
+    return wrapped
+
+
+@contextmanager
+def reported() -> Iterator[None]:
+    """Turn Stoma's errors into messages and exit codes."""
+    try:
+        yield
+    except ConfigError as error:
+        for problem in error.problems:
+            tell_error(str(problem))
+        leave(USAGE)
+    except (UsageError, SchedulerRunning, Blocked) as error:
+        tell_error(error.message, error.hint)
+        leave(USAGE)
+    except StomaError as error:
+        tell_error(error.message, error.hint)
+        leave(NOT_COMPLETE)
+    except (click.ClickException, click.exceptions.Exit, click.Abort):
+        raise
+    except KeyboardInterrupt:
+        tell_error("interrupted")
+        leave(INTERRUPTED)
+    except BrokenPipeError:
+        # The reader has seen enough; what Python would print at exit helps nobody.
+        sys.stderr.close()
+        leave(WELL)
+    except Exception as error:
+        logger.opt(exception=True).debug("a mistake in Stoma")
+        tell_error(
+            f"a mistake in Stoma: {type(error).__name__}: {error}",
+            "please report it, with what `LOGURU_LEVEL=DEBUG` or --log-level DEBUG shows",
+        )
+        leave(NOT_COMPLETE)
+
+
+def leave(code: int) -> NoReturn:
+    """End the command with this exit code."""
+    raise SystemExit(code)
+
+
+def tell_error(message: str, hint: str = "") -> None:
+    """One error on standard error."""
+    click.echo(click.style("error: ", fg="red", bold=True) + clean(mask(message)), err=True)
+    if hint:
+        click.echo(f"       {clean(mask(hint))}", err=True)
+
+
+def tell(text: str) -> None:
+    """A line for people, on standard output."""
+    click.echo(clean(text))
+
+
+def print_json(value: Any) -> None:
+    """JSON on standard output, and nothing else."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A rich console; without colours when it is not a terminal or NO_COLOR is set."""
+    from rich.console import Console
+
+    return Console(stderr=stderr, highlight=False, soft_wrap=False)
+
+
+def print_table(
+    columns: Sequence[str], rows: Sequence[Sequence[Any]], *, empty: str, numbers: int = 0
+) -> None:
+    """A table whose last `numbers` columns hold numbers; `empty` says what to do when there are no rows."""
+    if not rows:
+        tell(empty)
+        return
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    for index, column in enumerate(columns):
+        is_number = index >= len(columns) - numbers
+        table.add_column(column, justify="right" if is_number else "left", no_wrap=is_number)
+    for row in rows:
+        table.add_row(*[Text(clean(_cell(value)), style=_style(value)) for value in row])
+    screen = console()
+    if not screen.is_terminal:
+        # A file or a pipe has no width; a table cut at 80 columns would lose what was asked for.
+        screen.width = 240
+    screen.print(table)
+
+
+def local(instant: str | datetime | None) -> str:
+    """An instant in the zone of the person who reads it; a dash for none."""
+    if instant is None:
+        return "–"
+    moment = datetime.fromisoformat(instant) if isinstance(instant, str) else instant
+    return f"{moment.astimezone():%Y-%m-%d %H:%M:%S %Z}"
+
+
+def _cell(value: Any) -> str:
+    if value is None or value == "":
+        return "–"
+    return str(value)
+
+
+def _style(value: Any) -> str:
+    return {
+        "completed": "green",
+        "failed": "red",
+        "suspect": "yellow",
+        "cancelled": "dim",
+        "skipped": "dim",
+        "blocked": "dim",
+        "running": "cyan",
+        "interrupted": "yellow",
+    }.get(str(value), "")

@@ -1,0 +1,182 @@
+"""`stoma-run`: the scheduler and the control server; or some tasks once; or a check of the files."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from stoma import __version__
+from stoma.cli.context import config_option, json_option, load
+from stoma.cli.output import USAGE, WELL, leave, local, print_json, print_table, reporting, tell
+
+if TYPE_CHECKING:
+    from stoma.api.server import Server
+    from stoma.scheduler.config import Config
+    from stoma.scheduler.manager import Scheduler
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("task_ids", nargs=-1, metavar="[TASK]...")
+@config_option
+@click.option(
+    "--once", is_flag=True, help="Run the tasks now, in the foreground, until every run is final; then end."
+)
+@click.option("--check", is_flag=True, help="Judge the files on disk and end: exit code 0 or 2.")
+@click.option(
+    "--demo", is_flag=True, help="Run everything now against a local stand-in for the sources; no network."
+)
+@click.option("--preset", "presets", multiple=True, metavar="NAME", help="Use this preset too. Repeatable.")
+@json_option
+@click.option("--host", help="Listen on this address instead of api.host.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), help="Listen on this port instead of api.port; 0: any free one."
+)
+@click.option("--no-server", is_flag=True, help="Run the scheduler without the control server.")
+@click.option("--log-level", default="INFO", show_default=True, help="TRACE, DEBUG, INFO, WARNING or ERROR.")
+@click.version_option(__version__, prog_name="stoma-run")
+@reporting
+def main(
+    task_ids: tuple[str, ...],
+    config_file: Path | None,
+    once: bool,
+    check: bool,
+    demo: bool,
+    presets: tuple[str, ...],
+    as_json: bool,
+    host: str | None,
+    port: int | None,
+    no_server: bool,
+    log_level: str,
+) -> None:
+    """Collect data until SIGTERM or Ctrl-C.
+
+    With --once [TASK]...: run those tasks now (without names: the tasks of --preset, else every task that is
+    switched on), show what came of it, and end with 0 when all completed, else with 1.
+    """
+    from stoma.log import LEVELS, set_up
+
+    if log_level.upper() not in LEVELS:
+        raise click.BadParameter(f"one of {', '.join(LEVELS)}", param_hint="--log-level")
+    if task_ids and not once:
+        raise click.UsageError(
+            f"to run {task_ids[0]} now, add --once; stoma-run alone runs everything on schedule"
+        )
+    if as_json and not (once or check):
+        raise click.UsageError("--json goes with --once or --check")
+    set_up("WARNING" if once and log_level == "INFO" else log_level)
+    if check:
+        leave(_check(config_file, presets, as_json))
+    with ExitStack() as stack:
+        redirect = None
+        if demo:
+            from stoma.demo.main import stand_in
+
+            redirect = stack.enter_context(stand_in())
+        read = reader(config_file, presets, host, port, redirect)
+        if once:
+            from stoma.cli.once import run_once
+
+            leave(run_once(read(), task_ids, presets, as_json))
+        leave(start(read, with_server=not no_server, run_all=demo))
+
+
+def reader(
+    config_file: Path | None,
+    presets: Sequence[str] = (),
+    host: str | None = None,
+    port: int | None = None,
+    redirect: Callable[[Config], Config] | None = None,
+) -> Callable[[], Config]:
+    """A function that reads the files, now and after each edit, and adds what the command line says."""
+
+    def read() -> Config:
+        config = load(config_file, presets)
+        listening = replace(
+            config.api,
+            host=config.api.host if host is None else host,
+            port=config.api.port if port is None else port,
+        )
+        config = replace(config, api=listening)
+        return redirect(config) if redirect else config
+
+    return read
+
+
+def start(read: Callable[[], Config], *, with_server: bool = True, run_all: bool = False) -> int:
+    """Scheduler and server until a signal; gives the exit code."""
+    from stoma.api.main import serve
+
+    def on_start(scheduler: Scheduler, server: Server | None) -> None:
+        _greet(scheduler, server)
+        if run_all:
+            scheduler.queue_all("demo")
+
+    return serve(read(), reload=read, with_server=with_server, on_start=on_start)
+
+
+def _greet(scheduler: Scheduler, server: Server | None) -> None:
+    """Each task's next run, how to run it now, and where to look."""
+    from stoma.scheduler.overview import task_overview
+
+    config = scheduler.config
+    if config.built_in:
+        tell(f"no stoma.yaml in {config.base}: using the built-in preset `default`")
+    rows = [
+        (
+            task["id"],
+            task["schedule"] or "by hand",
+            _next(task),
+            task["reason"] if task["status"] == "blocked" else "",
+        )
+        for task in task_overview(config, scheduler.store, scheduler.store.now())
+    ]
+    print_table(
+        ("task", "schedule", "next run", "note"),
+        rows,
+        empty="no tasks yet: add one with `stoma scheduler add-task`",
+    )
+    if rows:
+        first = next((row[0] for row in rows if not row[3]), rows[0][0])
+        tell(f"run one now:  stoma scheduler run-task {first}")
+    if server is not None:
+        tell(f"dashboard:    {server.url}/")
+    tell("stop:         Ctrl-C")
+    sys.stdout.flush()
+
+
+def _next(task: dict[str, Any]) -> str:
+    if task["status"] == "blocked":
+        return "blocked"
+    return local(task["next_run"]) if task["enabled"] else "switched off"
+
+
+def _check(config_file: Path | None, presets: Sequence[str], as_json: bool) -> int:
+    """Judge what is on disk; gives the exit code."""
+    from stoma.errors import ConfigError
+    from stoma.scheduler.config import blocked_reason
+
+    try:
+        config = load(config_file, presets)
+    except ConfigError as error:
+        if not as_json:
+            raise
+        print_json({"ok": False, "errors": [problem.as_dict() for problem in error.problems]})
+        return USAGE
+    blocked = {task.id: reason for task in config.tasks.values() if (reason := blocked_reason(task, config))}
+    if as_json:
+        print_json({"ok": True, "tasks": list(config.tasks), "blocked": blocked, "errors": []})
+        return WELL
+    tell(f"in order: {len(config.tasks)} tasks, {len(config.files)} files")
+    for task_id, reason in blocked.items():
+        tell(f"warning: {task_id} is blocked: {reason}")
+    return WELL
+
+
+if __name__ == "__main__":
+    main()

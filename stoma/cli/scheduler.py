@@ -1,0 +1,355 @@
+"""`stoma scheduler`: tasks and runs, through the store and the files."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from stoma.cli.context import config_option, json_option, load, opened
+from stoma.cli.output import (
+    DEGRADED,
+    NOT_COMPLETE,
+    WELL,
+    leave,
+    local,
+    print_json,
+    print_table,
+    reporting,
+    tell,
+    tell_error,
+)
+
+if TYPE_CHECKING:
+    from stoma.stores import Store
+
+FOLLOW_SECONDS = 0.2
+
+
+@click.group("scheduler", context_settings={"help_option_names": ["-h", "--help"]})
+def group() -> None:
+    """Tasks and runs. Every command works with and without a running scheduler."""
+
+
+@group.command()
+@config_option
+@click.option("--preset", "presets", multiple=True, metavar="NAME", help="Use this preset too. Repeatable.")
+@click.option("--host", help="Listen on this address instead of api.host.")
+@click.option("--port", type=click.IntRange(0, 65535), help="Listen on this port instead of api.port.")
+@click.option("--no-server", is_flag=True, help="Run the scheduler without the control server.")
+@click.option("--log-level", default="INFO", show_default=True, help="TRACE, DEBUG, INFO, WARNING or ERROR.")
+@reporting
+def start(
+    config_file: Path | None,
+    presets: tuple[str, ...],
+    host: str | None,
+    port: int | None,
+    no_server: bool,
+    log_level: str,
+) -> None:
+    """Start the scheduler and the control server, until Ctrl-C (the same as `stoma-run`)."""
+    from stoma.cli import run
+    from stoma.log import LEVELS, set_up
+
+    if log_level.upper() not in LEVELS:
+        raise click.BadParameter(f"one of {', '.join(LEVELS)}", param_hint="--log-level")
+    set_up(log_level)
+    leave(run.start(run.reader(config_file, presets, host, port), with_server=not no_server))
+
+
+@group.command()
+@config_option
+@json_option
+@reporting
+def status(config_file: Path | None, as_json: bool) -> None:
+    """How things stand. Exit code 0: running; 1: not running; 3: running, but something is wrong."""
+    from stoma.errors import ConfigError, StoreError
+    from stoma.scheduler.config import load_config
+    from stoma.scheduler.overview import status_overview
+
+    broken: list[dict[str, Any]] = []
+    try:
+        with opened(config_file) as here:
+            overview = status_overview(here.config, here.store, here.store.now())
+    except ConfigError as error:
+        # A scheduler that runs goes on with the last good text; its store can still be found when
+        # stoma.yaml itself can be read.
+        found = _overview_despite(config_file, load_config)
+        if found is None:
+            raise
+        overview = found
+        broken = [problem.as_dict() for problem in error.problems]
+    except StoreError as error:
+        if as_json:
+            print_json({"running": None, "error": error.message, "hint": error.hint})
+        else:
+            tell_error(error.message, error.hint)
+        leave(DEGRADED)
+    known = {json.dumps(error, sort_keys=True) for error in overview["config"]["errors"]}
+    overview["config"]["errors"] += [e for e in broken if json.dumps(e, sort_keys=True) not in known]
+    if as_json:
+        print_json(overview)
+    else:
+        _show_status(overview)
+    if overview["config"]["errors"]:
+        leave(DEGRADED)
+    leave(WELL if overview["running"] else NOT_COMPLETE)
+
+
+@group.command("list-tasks")
+@config_option
+@json_option
+@reporting
+def list_tasks(config_file: Path | None, as_json: bool) -> None:
+    """Every task with its schedule, state, last and next run."""
+    from stoma.scheduler.overview import task_overview
+
+    with opened(config_file) as here:
+        tasks = task_overview(here.config, here.store, here.store.now())
+    if as_json:
+        print_json(tasks)
+        return
+    rows = [
+        (
+            task["id"],
+            task["collector"],
+            task["schedule"] or "by hand",
+            task["priority"],
+            task["status"] if task["enabled"] else f"{task['status'] or ''} (off)".strip(),
+            local(task["last_run"]),
+            local(task["next_run"]),
+        )
+        for task in tasks
+    ]
+    print_table(
+        ("task", "collector", "schedule", "priority", "state", "last run", "next run"),
+        rows,
+        empty="no tasks yet: add one with `stoma scheduler add-task`, or load a preset with `load-preset`",
+    )
+    for task in tasks:
+        if task["status"] == "blocked":
+            tell(f"{task['id']} is blocked: {task['reason']}")
+
+
+@group.command("run-task")
+@click.argument("task_id")
+@click.option("--no-wait", is_flag=True, help="With a running scheduler: queue the run and return at once.")
+@config_option
+@json_option
+@reporting
+def run_task(task_id: str, no_wait: bool, config_file: Path | None, as_json: bool) -> None:
+    """Run a task now: by the running scheduler, whose run is followed to its end, else right here."""
+    from stoma.cli.once import run_here
+    from stoma.errors import Blocked
+    from stoma.log import set_up
+    from stoma.scheduler.config import blocked_reason
+    from stoma.scheduler.overview import live_nodes
+    from stoma.scheduler.parts import hand_run, task_named
+
+    set_up("WARNING")
+    with opened(config_file) as here:
+        task, now = task_named(here.config, task_id), here.store.now()
+        if not live_nodes(here.store, now):
+            if no_wait:
+                raise click.UsageError("no scheduler is running that could take it; leave out --no-wait")
+            leave(run_here(here.config, here.store, [task], as_json))
+        reason = blocked_reason(task, here.config)
+        if reason:
+            raise Blocked(f"{task_id} is blocked: {reason}")
+        run = here.store.runs.add(hand_run(here.config, task), now)
+        if no_wait:
+            print_json(run.as_dict()) if as_json else tell(f"run {run.id} of {task_id} is queued")
+            return
+        leave(_follow(here.store, run.id, as_json))
+
+
+@group.command("enable-task")
+@click.argument("task_id")
+@config_option
+@reporting
+def enable_task(task_id: str, config_file: Path | None) -> None:
+    """Switch a task on; it outlasts a restart."""
+    _switch(config_file, task_id, True)
+    tell(f"{task_id} is switched on")
+
+
+@group.command("disable-task")
+@click.argument("task_id")
+@config_option
+@reporting
+def disable_task(task_id: str, config_file: Path | None) -> None:
+    """Switch a task off; it outlasts a restart. A run under way goes on."""
+    _switch(config_file, task_id, False)
+    tell(f"{task_id} is switched off")
+
+
+@group.command("load-preset")
+@click.option(
+    "--preset", required=True, metavar="NAME", help="default, research, business, development or your own."
+)
+@config_option
+@json_option
+@reporting
+def load_preset(preset: str, config_file: Path | None, as_json: bool) -> None:
+    """Add a preset for good, in tasks/_presets.yaml; a running scheduler takes it up within seconds."""
+    from stoma.scheduler import edits
+
+    config = load(config_file)
+    added = edits.load_preset(config.base, preset)
+    if as_json:
+        print_json({"preset": preset, "added": added})
+    elif added:
+        tell(f"preset {preset} added to tasks/_presets.yaml: {', '.join(added)}")
+    else:
+        tell(f"preset {preset} is loaded already")
+
+
+@group.command("add-task")
+@click.argument("task_id")
+@click.argument("name")
+@click.argument("collector", metavar="TYPE")
+@click.argument("schedule")
+@click.option("--priority", help="critical, high, normal or low.")
+@click.option(
+    "--config", "settings", metavar="JSON", help="What to collect, for example '{\"max_results\": 25}'."
+)
+@click.option("--replace", is_flag=True, help="Replace a task that add-task wrote before.")
+@click.option(
+    "--config-file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    envvar="STOMA_CONFIG",
+    metavar="FILE",
+    help="Use this stoma.yaml.  [default: ./stoma.yaml]",
+)
+@reporting
+def add_task(
+    task_id: str,
+    name: str,
+    collector: str,
+    schedule: str,
+    priority: str | None,
+    settings: str | None,
+    replace: bool,
+    config_file: Path | None,
+) -> None:
+    """Add a task for good: writes tasks/TASK_ID.yaml after checking it. TYPE: arxiv, github or sec_edgar."""
+    from stoma.scheduler import edits
+    from stoma.scheduler.config import base_of
+
+    path = edits.add_task(
+        base_of(config_file),
+        task_id,
+        name,
+        collector,
+        schedule,
+        priority,
+        _settings(settings),
+        replace=replace,
+    )
+    tell(f"{task_id} is written to {_short(path)}; a running scheduler takes it up within seconds")
+
+
+@group.command("remove-task")
+@click.argument("task_id")
+@config_option
+@reporting
+def remove_task(task_id: str, config_file: Path | None) -> None:
+    """Remove a task that add-task wrote; for another one, say where it stands."""
+    from stoma.scheduler import edits
+    from stoma.scheduler.config import base_of
+
+    path = edits.remove_task(base_of(config_file), task_id)
+    tell(f"{task_id} is gone: {_short(path)} was deleted; its records and runs stay")
+
+
+def _switch(config_file: Path | None, task_id: str, enabled: bool) -> None:
+    from stoma.scheduler.parts import task_named
+
+    with opened(config_file) as here:
+        task = task_named(here.config, task_id)
+        here.store.agenda.enable(task.id, enabled, here.store.now())
+
+
+def _settings(text: str | None) -> dict[str, Any] | None:
+    from stoma.errors import UsageError
+
+    if text is None:
+        return None
+    try:
+        found = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise UsageError(
+            f"--config is not JSON: {error.msg} at character {error.pos + 1}",
+            'write it like \'{"search_query": "machine learning", "max_results": 25}\'',
+        ) from None
+    if not isinstance(found, dict):
+        raise UsageError(f"--config: found {text}, expected an object such as '{{\"max_results\": 25}}'")
+    return found
+
+
+def _follow(store: Store, run_id: int, as_json: bool) -> int:
+    """Show a run that a scheduler works on until it is final; gives the exit code."""
+    from stoma.cli.once import progress, result_of, show
+    from stoma.scheduler.base import TaskStatus
+    from stoma.scheduler.overview import live_nodes
+    from stoma.scheduler.pipeline import Tally
+
+    with progress(quiet=as_json) as report:
+        while not (run := store.runs.get(run_id)).status.is_final:
+            report(run, Tally(run.pages, run.seen))
+            time.sleep(FOLLOW_SECONDS)
+            if not live_nodes(store, store.now()):
+                tell_error(f"the scheduler stopped; run {run_id} is {run.status} and waits for the next one")
+                return NOT_COMPLETE
+        report(run, None)
+    if as_json:
+        print_json([result_of(run)])
+    else:
+        show([result_of(run)])
+    return WELL if run.status is TaskStatus.COMPLETED else NOT_COMPLETE
+
+
+def _overview_despite(config_file: Path | None, load_config: Any) -> dict[str, Any] | None:
+    """The overview by stoma.yaml alone, when another file is broken; None when that is broken itself."""
+    return None
+
+
+def _show_status(overview: dict[str, Any]) -> None:
+    for node in overview["nodes"]:
+        tell(
+            f"running: {node['node']} since {local(node['started_at'])}"
+            + (f", {node['api']}/" if node["api"] else "")
+        )
+        if node["abandoned_threads"]:
+            tell(f"  {node['abandoned_threads']} threads hang and were given up; a restart frees them")
+    if not overview["running"]:
+        tell("not running: start it with `stoma-run`")
+    for error in overview["config"]["errors"]:
+        place = f"{error['file']}:{error['line']}:{error['column']}" if error["line"] else error["file"]
+        tell_error(f"{place}: {error['message']}", error["hint"])
+    tell(
+        f"tasks: {overview['tasks']}, switched on {overview['enabled']}, blocked {overview['blocked']};"
+        f" configuration {overview['config']['hash']}, generation {overview['config']['generation']}"
+    )
+    for run in overview["running_runs"]:
+        tell(
+            f"  now: {run['task']} (run {run['run']}, try {run['attempt']}): {run['seen']} seen, {run['pages']} pages"
+        )
+    for run in overview["waiting_runs"]:
+        tell(f"  waiting: {run['task']} (run {run['run']}, {run['status']}) for {run['waits_for']}")
+    for host in overview["hosts"]:
+        tell(f"  host {host['host']} cools down until {local(host['cooling_until'])}: {host['reason']}")
+    for due in overview["next_runs"][:5]:
+        tell(f"  next: {due['task']} at {local(due['at'])}")
+    records = ", ".join(f"{count} of kind {kind}" for kind, count in overview["records"].items())
+    tell(f"records: {records or 'none yet'} ({overview['store']})")
+
+
+def _short(path: Path) -> str:
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)

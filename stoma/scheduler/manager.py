@@ -1,0 +1,405 @@
+"""The Scheduler: the one place where the parts meet. They start in order and stop in reverse.
+
+    store -> lock -> agenda -> runner -> loop
+
+The loop rings the regular jobs, settles what is due, fills free threads, and sleeps until something can happen.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+from time import monotonic, sleep
+from typing import Any
+
+from stoma import __version__
+from stoma.errors import Problem, StoreError
+from stoma.log import logger
+from stoma.scheduler import agenda
+from stoma.scheduler.base import Run, SkipReason, Task, TaskStatus, iso
+from stoma.scheduler.config import Config, blocked_reason, load_config, schedule_hash, task_hash
+from stoma.scheduler.foreground import Foreground
+from stoma.scheduler.handle import Handle, TaskState, followed, started
+from stoma.scheduler.inforce import InForce
+from stoma.scheduler.overview import describe, patterns_of
+from stoma.scheduler.owner import this_process
+from stoma.scheduler.parts import (
+    connect,
+    data_folder,
+    hand_run,
+    host_of,
+    known_hosts,
+    surroundings,
+    task_named,
+)
+from stoma.scheduler.runner import Runner, recover
+from stoma.scheduler.settling import settle_due
+from stoma.scheduler.state import FILE, snapshot, write_state
+from stoma.scheduler.ticker import Ticker
+from stoma.stores import Store
+from stoma.stores.nodes import Node
+
+STOP_SECONDS = 8.0
+"""How long a graceful stop waits for runs; with what follows it stays below ten seconds."""
+
+HEARTBEAT = timedelta(seconds=5)
+RESCAN = timedelta(seconds=2)
+SNAPSHOT = 60.0
+"""Seconds after which scheduler_state.json is written even when nothing has changed."""
+
+
+class Scheduler:
+    """Runs the tasks of a configuration; also a context manager that starts and stops."""
+
+    def __init__(
+        self,
+        config: Config | Path | str | None = None,
+        *,
+        reload: Callable[[], Config] | None = None,
+        clock: Callable[[], datetime] | None = None,
+    ) -> None:
+        """`config` is a Config or the path of a stoma.yaml; `reload` reads it anew when files were edited."""
+        given = config if isinstance(config, Config) else None
+        path = given.path if given is not None else _path(config)
+        reload = reload or (lambda: load_config(path))
+        self._in_force = InForce(given or reload(), reload)
+        self.api_url: str | None = None
+        self.loaded_at: datetime | None = None
+        self.last_tick: float | None = None
+        self.store: Store = connect(self.config, clock=clock)
+        self.ticker = Ticker()
+        self.runner: Runner | None = None
+        self._lock_file: Any = None
+        self._loop_thread: threading.Thread | None = None
+        self._end_asked = False
+        self._stopping = threading.Event()
+        self._wake = threading.Event()
+        self._look_again = threading.Event()
+        self._started_at = self.store.now()
+        self._overrides: dict[str, bool] = {}
+        # True when scheduler_state.json tells less than the truth.
+        self._changed = True
+        self._snapshot_at = 0.0
+
+    # -- starting and stopping -------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Take the lock, take up the tasks and begin to tick on a thread; returns when that is done."""
+        self._take_lock()
+        try:
+            now = self.store.now()
+            self.runner = Runner(
+                surroundings(self.config, self.store),
+                self.config_task,
+                self.config.max_concurrent_tasks,
+                on_end=self._run_ended,
+            )
+            recover(self.store, self.config_task, now)
+            self.take_up(now)
+            for interval, name, work in (
+                (HEARTBEAT, "heartbeat", self.beat),
+                (self.config.lease / 3, "lease renewal", self.runner.keep),
+                (HEARTBEAT, "recovery", self._recover),
+                (RESCAN, "rescan", self.rescan),
+            ):
+                self.ticker.every(interval, name, work)
+            self._run_on_start(now)
+            self.last_tick = monotonic()
+            self.beat()
+        except BaseException:
+            self._release_lock()
+            raise
+        self._loop_thread = threading.Thread(target=self._loop, name="scheduler", daemon=True)
+        self._loop_thread.start()
+
+    def stop(self, seconds: float = STOP_SECONDS) -> None:
+        """Stop ticking, let runs end at their next page, give back what is held; within about ten seconds."""
+        if self._stopping.is_set():
+            return
+        self._stopping.set()
+        self._wake.set()
+        if self._loop_thread is not None:
+            self._loop_thread.join(timeout=2)
+        try:
+            if self.runner is not None:
+                self.runner.stop(seconds)
+                self.store.nodes.leave(str(this_process()))
+                self._write_state(running=False)
+        except (StoreError, OSError) as error:
+            logger.error("while stopping: {}", error)
+        finally:
+            self._release_lock()
+            self.store.close()
+
+    def ask_to_stop(self) -> None:
+        """Let `wait_for_end` return; may be called from a signal handler, so it takes no lock of ours."""
+        self._end_asked = True
+
+    def wait_for_end(self) -> None:
+        """Wait until somebody asks for the end, or the loop is dead."""
+        # A short sleep instead of an Event: a signal handler that sets an Event can deadlock on its lock.
+        while not self._end_asked and self._loop_thread is not None and self._loop_thread.is_alive():
+            sleep(0.1)
+
+    @property
+    def config(self) -> Config:
+        """The configuration in force."""
+        return self._in_force.config
+
+    @property
+    def generation(self) -> int:
+        """Counts the configurations that were in force in this process."""
+        return self._in_force.generation
+
+    @property
+    def errors(self) -> list[Problem]:
+        """What is wrong with the files just now; the text before stays in force."""
+        return self._in_force.errors
+
+    @property
+    def is_running(self) -> bool:
+        """True between start and stop."""
+        return self._loop_thread is not None and not self._stopping.is_set()
+
+    @property
+    def is_alive(self) -> bool:
+        """True while the loop thread lives and ticked within the last half minute."""
+        thread, last = self._loop_thread, self.last_tick
+        return thread is not None and thread.is_alive() and last is not None and monotonic() - last < 30
+
+    def __enter__(self) -> Scheduler:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    # -- tasks -----------------------------------------------------------------------------------------------
+
+    def add_task(self, task: Task) -> None:
+        """Add a task for the life of this process; raises ConfigError when its id is taken."""
+        self._in_force.add(task)
+        if self.is_running:
+            self.take_up(self.store.now())
+            self._wake.set()
+
+    def config_task(self, task_id: str) -> Task | None:
+        """The definition in force of a task."""
+        return self.config.tasks.get(task_id)
+
+    def task(self, task_id: str) -> TaskState:
+        """How a task stands; raises NotFound."""
+        task, now = task_named(self.config, task_id), self.store.now()
+        last, overrides = self.store.runs.last_of(task_id), self.store.agenda.overrides()
+        row = describe(task, self.config, last, overrides, now)
+        due = row["next_run"]
+        return TaskState(
+            id=task.id,
+            status=last.status if last else None,
+            next_run=datetime.fromisoformat(due) if due else None,
+            last_run=(last.started_at or last.created_at) if last else None,
+            enabled=row["enabled"],
+            blocked=blocked_reason(task, self.config),
+        )
+
+    def run_task_now(self, task_id: str) -> Handle:
+        """Run a task at once: queued when the scheduler runs, else on a thread of its own; `await` the result."""
+        task = task_named(self.config, task_id)
+        if self.is_running:
+            return followed(self.store, self.queue(task), self._stopping)
+        around = surroundings(self.config, self.store)
+        return started(
+            Foreground(around, [task], {task.id: task_hash(task)}, {task.id: host_of(task)}, slots=1)
+        )
+
+    def queue(self, task: Task, reason: str | None = None) -> Run:
+        """Put a run of the task into the queue."""
+        run = self.store.runs.add(hand_run(self.config, task, reason), self.store.now())
+        self._wake.set()
+        return run
+
+    def queue_all(self, reason: str) -> list[Run]:
+        """Put a run of every task that can run into the queue."""
+        overrides = self.store.agenda.overrides()
+        return [
+            self.queue(task, reason)
+            for task in self.config.tasks.values()
+            if overrides.get(task.id, task.enabled) and blocked_reason(task, self.config) is None
+        ]
+
+    def enable(self, task_id: str, enabled: bool) -> None:
+        """Switch a task on or off, for good."""
+        task = task_named(self.config, task_id)
+        self.store.agenda.enable(task.id, enabled, self.store.now())
+        self._changed = True
+        self._wake.set()
+
+    # -- the loop --------------------------------------------------------------------------------------------
+
+    def _loop(self) -> None:
+        pause = 0.0
+        while not self._stopping.wait(pause):
+            try:
+                self.ticker.ring()
+                if self._look_again.is_set():
+                    self._look_again.clear()
+                    self.rescan()
+                now = self.store.now()
+                self.tick(now)
+                if self.runner is not None:
+                    self.runner.fill()
+                self.last_tick = monotonic()
+                most = self.config.check_interval.total_seconds()
+                self._wake.wait(self.ticker.idle_seconds(self.store.now(), most))
+                self._wake.clear()
+                pause = 0.0
+            except StoreError as error:
+                # Alive and waiting for the store is not dead: `ready` tells the two apart.
+                self.last_tick = monotonic()
+                pause = min(max(1.0, pause * 2), 15.0)
+                logger.error("the store failed, trying again in {:.0f} s: {}", pause, error.message)
+            except Exception as error:  # the loop must outlive every mistake
+                pause = min(max(1.0, pause * 2), 15.0)
+                logger.error("the scheduler stumbled, going on in {:.0f} s: {!r}", pause, error)
+                logger.opt(exception=True).debug("the loop")
+
+    def tick(self, now: datetime) -> list[int]:
+        """Settle every task that is due at `now`; gives the runs that came of it."""
+        if not self.ticker.is_due(now):
+            return []
+        self._overrides = self.store.agenda.overrides()
+        made = settle_due(self.store, self.ticker, self.config.tasks, self._refusal, now)
+        self._changed = True
+        return made
+
+    def _refusal(self, task: Task) -> agenda.Refusal | None:
+        if not self._overrides.get(task.id, task.enabled):
+            return agenda.Refusal(SkipReason.DISABLED)
+        blocked = blocked_reason(task, self.config)
+        return agenda.Refusal(SkipReason.BLOCKED, blocked) if blocked else None
+
+    # -- regular jobs ----------------------------------------------------------------------------------------
+
+    def beat(self) -> None:
+        """Say that this process lives, in the store and in the state file."""
+        now = self.store.now()
+        owner = this_process()
+        node = Node(
+            owner=str(owner),
+            hostname=owner.hostname,
+            pid=owner.pid,
+            version=__version__,
+            api_url=self.api_url,
+            config_hash=self.config.hash,
+            generation=self.generation,
+            started_at=self._started_at,
+            state=self._memory(),
+        )
+        self.store.nodes.beat(node, now)
+        if self._changed or monotonic() - self._snapshot_at > SNAPSHOT:
+            self._changed = False
+            self._write_state(running=True)
+
+    def rescan(self) -> None:
+        """Take up edited files; a broken edit is reported and changes nothing."""
+        errors = list(self.errors)
+        change = self._in_force.look()
+        if change is not None:
+            now = self.store.now()
+            for task_id in change.removed:
+                for run in self.store.runs.open_of(task_id):
+                    self.store.runs.settle(
+                        run, TaskStatus.CANCELLED, "its task is not declared any more", now
+                    )
+            self.take_up(now)
+            logger.info(
+                "configuration taken up, generation {}: added {}; removed {}; edited {}",
+                self.generation,
+                *(", ".join(ids) or "nothing" for ids in (change.added, change.removed, change.edited)),
+            )
+            self._wake.set()
+        if change is not None or errors != self.errors:
+            self._changed = True
+            self.beat()
+
+    def look_again(self) -> None:
+        """Take up edited files with the next turn of the loop, instead of with the next rescan."""
+        self._look_again.set()
+        self._wake.set()
+
+    def _run_ended(self, run: Run) -> None:
+        self._changed = True
+        self._wake.set()
+
+    def _recover(self) -> None:
+        if recover(self.store, self.config_task, self.store.now()):
+            self._wake.set()
+
+    def take_up(self, now: datetime) -> None:
+        """Tell the agenda, the hosts and the ticker about the tasks in force."""
+        timed = {task.id: task for task in self.config.tasks.values() if task.schedule}
+        accounted = self.store.agenda.adopt({i: schedule_hash(task) for i, task in timed.items()}, now)
+        self.ticker.load({i: patterns_of(task) for i, task in timed.items()}, accounted)
+        self.store.hosts.know(known_hosts(self.config))
+        self.loaded_at = now
+        self._changed = True
+
+    def _run_on_start(self, now: datetime) -> None:
+        overrides = self.store.agenda.overrides()
+        for task in self.config.tasks.values():
+            wanted = task.run_on_start and overrides.get(task.id, task.enabled)
+            if wanted and blocked_reason(task, self.config) is None and not self.store.runs.open_of(task.id):
+                self.store.runs.add(hand_run(self.config, task, "run_on_start"), now)
+
+    # -- what lies in memory ---------------------------------------------------------------------------------
+
+    def _memory(self) -> dict[str, Any]:
+        runner = self.runner
+        return {
+            "threads": self.config.max_concurrent_tasks,
+            "working": [
+                {
+                    "task": entry.task.id,
+                    "run": entry.run.id,
+                    "pages": entry.tally.pages,
+                    "seen": entry.tally.seen,
+                    "expected": entry.tally.expected,
+                }
+                for entry in (runner.working if runner else [])
+            ],
+            "abandoned_threads": runner.abandoned if runner else 0,
+            "loaded_at": iso(self.loaded_at),
+            "errors": [problem.as_dict() for problem in self.errors],
+        }
+
+    def _write_state(self, *, running: bool) -> None:
+        self._snapshot_at = monotonic()
+        memory = {"generation": self.generation, "api": self.api_url, **self._memory()}
+        state = snapshot(self.config, self.store, self.store.now(), memory, running=running)
+        try:
+            write_state(data_folder(self.config), state)
+        except OSError as error:
+            logger.warning("{} cannot be written: {}", FILE, error.strerror)
+
+    # -- the lock of a SQLite file ---------------------------------------------------------------------------
+
+    def _take_lock(self) -> None:
+        if self.store.dialect != "sqlite":
+            return
+        from stoma.stores.sqlite import SchedulerLock, SqliteDatabase
+
+        database = self.store.database
+        assert isinstance(database, SqliteDatabase)  # noqa: S101 — the dialect says so
+        self._lock_file = SchedulerLock(database.path)
+        self._lock_file.acquire(f"{this_process().described}, since {iso(self._started_at)}")
+
+    def _release_lock(self) -> None:
+        if self._lock_file is not None:
+            self._lock_file.release()
+            self._lock_file = None
+
+
+def _path(given: object) -> Path | None:
+    return Path(given) if isinstance(given, str | Path) else None

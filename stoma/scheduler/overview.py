@@ -1,0 +1,130 @@
+"""How things stand, as plain values: what `status`, `list-tasks`, the API and the state file all show."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any
+
+from stoma.scheduler import patterns
+from stoma.scheduler.agenda import next_due
+from stoma.scheduler.base import Run, Task, TaskStatus, iso
+from stoma.scheduler.config import Config, blocked_reason
+from stoma.scheduler.owner import Owner, is_gone
+from stoma.stores import Store
+
+SILENT_AFTER = timedelta(seconds=30)
+"""A scheduler that has not been heard of for this long does not count as running."""
+
+
+def task_overview(config: Config, store: Store, now: datetime) -> list[dict[str, Any]]:
+    """Every task with its state, next and last run."""
+    last, overrides = store.runs.last_of_each(config.tasks), store.agenda.overrides()
+    return [describe(task, config, last.get(task.id), overrides, now) for task in config.tasks.values()]
+
+
+def describe(
+    task: Task, config: Config, last: Run | None, overrides: Mapping[str, bool], now: datetime
+) -> dict[str, Any]:
+    """One task; `status` is that of its newest run, `blocked` while it cannot run, None before its first run."""
+    enabled = overrides.get(task.id, task.enabled)
+    blocked = blocked_reason(task, config)
+    due = next_due(patterns_of(task), now) if enabled and blocked is None else None
+    status: str | None = str(last.status) if last else None
+    if blocked and (last is None or last.status.is_final):
+        status = "blocked"
+    return {
+        "id": task.id,
+        "name": task.name,
+        "collector": task.collector,
+        "schedule": task.schedule_text,
+        "priority": str(task.priority),
+        "enabled": enabled,
+        "status": status,
+        "reason": blocked or (last.error or last.reason if last else None),
+        "next_run": iso(due),
+        "last_run": iso(last.started_at or last.created_at) if last else None,
+        "origin": task.origin,
+    }
+
+
+def patterns_of(task: Task) -> list[patterns.Pattern]:
+    """The schedule of a task, ready to be asked."""
+    return [_pattern(text, task.timezone, task.id) for text in task.schedule]
+
+
+@lru_cache(maxsize=1 << 17)
+def _pattern(text: str, timezone: str, task_id: str) -> patterns.Pattern:
+    return patterns.parse(text, timezone, key=task_id)
+
+
+def live_nodes(store: Store, now: datetime) -> list[dict[str, Any]]:
+    """The schedulers that work on this store, as they described themselves last."""
+    return [
+        {
+            "node": _name(row["owner"]),
+            "pid": row["pid"],
+            "version": row["version"],
+            "api": row["api_url"],
+            "config_hash": row["config_hash"],
+            "generation": row["generation"],
+            "started_at": iso(row["started_at"]),
+            "heartbeat_at": iso(row["heartbeat_at"]),
+            **row["state"],
+        }
+        for row in store.nodes.all()
+        if now - row["heartbeat_at"] < SILENT_AFTER and not is_gone(row["owner"])
+    ]
+
+
+def status_overview(config: Config, store: Store, now: datetime) -> dict[str, Any]:
+    """The whole in one answer: is a scheduler running, what does it do, what is wrong with the files."""
+    nodes = live_nodes(store, now)
+    tasks = task_overview(config, store, now)
+    open_runs = store.runs.open()
+    errors = [error for node in nodes for error in node.get("errors", [])]
+    running = [run.as_dict() for run in open_runs if run.status is TaskStatus.RUNNING]
+    waiting = [
+        run.as_dict() | {"waits_for": waits_for(run, now)}
+        for run in open_runs
+        if run.status is not TaskStatus.RUNNING
+    ]
+    return {
+        "running": bool(nodes),
+        "nodes": nodes,
+        "config": {
+            "generation": nodes[-1]["generation"] if nodes else 0,
+            "hash": config.hash,
+            "errors": errors,
+        },
+        "tasks": len(tasks),
+        "enabled": sum(task["enabled"] for task in tasks),
+        "blocked": sum(task["status"] == "blocked" for task in tasks),
+        "running_runs": running,
+        "waiting_runs": waiting,
+        "next_runs": sorted(
+            ({"task": t["id"], "at": t["next_run"]} for t in tasks if t["next_run"]),
+            key=lambda n: str(n["at"]),
+        )[:10],
+        "hosts": [
+            {"host": row["host"], "cooling_until": iso(row["cooling_until"]), "reason": row["reason"]}
+            for row in store.hosts.all(now)
+            if row["cooling_until"] > now
+        ],
+        "records": store.records.count_by_kind(),
+        "store": store.dialect,
+        "now": iso(now),
+    }
+
+
+def waits_for(run: Run, now: datetime) -> str:
+    """Why a run that is not running waits."""
+    if run.not_before is not None and run.not_before > now:
+        return f"{run.reason or 'its next try'}, until {iso(run.not_before)}"
+    return "a free place"
+
+
+def _name(owner: str) -> str:
+    parsed = Owner.parse(owner)
+    return parsed.described if parsed else owner

@@ -1,0 +1,86 @@
+"""From a configuration to working parts: the store, what runs need, and runs themselves."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+from stoma import collectors
+from stoma.errors import Blocked, ConfigError, NotFound, Problem
+from stoma.hosts import budget_name, rule_for
+from stoma.references import resolve
+from stoma.scheduler.base import NewRun, Task, hand_trigger
+from stoma.scheduler.config import Config, nearest_task, task_hash
+from stoma.scheduler.owner import this_process
+from stoma.scheduler.pipeline import Surroundings
+from stoma.stores import Store, open_store
+
+
+def data_folder(config: Config) -> Path:
+    """Where the SQLite file and `scheduler_state.json` lie: `STOMA_DATA`, else beside `stoma.yaml`."""
+    given = os.environ.get("STOMA_DATA")
+    return Path(given) if given else config.base
+
+
+def connect(config: Config, *, clock: Callable[[], datetime] | None = None) -> Store:
+    """Open the store that the configuration names; an unset reference in its address is a ConfigError."""
+    try:
+        url = resolve(config.store_url, config.base)
+    except Blocked as error:
+        file = str(config.path) if config.path else ""
+        raise ConfigError([Problem(f"store.url: {error.message}", file=file, hint=error.hint)]) from None
+    # Every thread may write while the loop and the server ask.
+    connections = config.max_concurrent_tasks + 5
+    return open_store(
+        url, data_folder(config), synchronous=config.synchronous, connections=connections, clock=clock
+    )
+
+
+def surroundings(config: Config, store: Store) -> Surroundings:
+    """What every run of this process shares."""
+    return Surroundings(
+        store=store,
+        base=config.base,
+        lease=config.lease,
+        owner=str(this_process()),
+        hosts=config.hosts,
+        contact=config.contact,
+    )
+
+
+def hand_run(config: Config, task: Task, reason: str | None = None) -> NewRun:
+    """A run that somebody asked for."""
+    return NewRun(
+        task_id=task.id,
+        trigger=hand_trigger(),
+        priority=task.priority,
+        config_hash=task_hash(task),
+        host=host_of(task),
+        reason=reason,
+    )
+
+
+def host_of(task: Task) -> str | None:
+    """The name under which the host of a task is counted, for the queue; None where it cannot be told."""
+    host = collectors.host_of(task.collector, task.config)
+    return budget_name(host) if host else None
+
+
+def known_hosts(config: Config) -> dict[str, int | None]:
+    """How many connections each host of the tasks takes."""
+    hosts = {host for task in config.tasks.values() if (host := host_of(task))}
+    return {host: rule_for(host, config.hosts).concurrency for host in sorted(hosts)}
+
+
+def task_named(config: Config, task_id: str) -> Task:
+    """The task of that id; NotFound names the nearest one."""
+    task = config.tasks.get(task_id)
+    if task is None:
+        near = nearest_task(config, task_id)
+        raise NotFound(
+            f'there is no task "{task_id}"',
+            f'did you mean "{near}"?' if near else "`stoma scheduler list-tasks` shows them all",
+        )
+    return task

@@ -1,0 +1,5 @@
+"""What schedules is tested on both databases."""
+
+from tests.support.stores import clock, store, url
+
+__all__ = ["clock", "store", "url"]

@@ -1,0 +1,131 @@
+"""Runs in the foreground, until every run is final."""
+
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stoma.errors import BadAnswer, SourceRefused
+from stoma.scheduler.base import NewRun, Retry, Run, Task, TaskStatus
+from stoma.scheduler.foreground import Foreground
+from stoma.scheduler.owner import this_process
+from stoma.scheduler.pipeline import Surroundings
+from stoma.stores import Store, open_store
+from tests.support.scripted import Script, install
+from tests.support.waiting import until
+
+LEASE = timedelta(seconds=30)
+
+
+@pytest.fixture
+def store(url: str, tmp_path: Path) -> Any:
+    # A real clock: the foreground waits for the moments it writes.
+    with open_store(url, tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture
+def script(monkeypatch: pytest.MonkeyPatch) -> Script:
+    return install(monkeypatch)
+
+
+def task(task_id: str = "t", **more: Any) -> Task:
+    return Task(task_id, task_id, "scripted", config={"script": "s"}, **more)
+
+
+def foreground(store: Store, *tasks: Task, slots: int = 2, owner: str = "") -> Foreground:
+    around = Surroundings(store, Path.cwd(), LEASE, owner or str(this_process()))
+    return Foreground(around, tasks, {t.id: "0" for t in tasks}, {}, slots)
+
+
+def test_tasks_run_to_their_end_in_order(store: Store, script: Script) -> None:
+    runs = foreground(store, task("a"), task("b"), task("c")).run()
+    assert [(run.task_id, run.status) for run in runs] == [(n, TaskStatus.COMPLETED) for n in "abc"]
+    assert store.records.count() == 30
+
+
+def test_retries_are_waited_for_here(store: Store, script: Script) -> None:
+    failures = iter([BadAnswer("once"), BadAnswer("twice")])
+
+    def flaky(number: int, collection: Any) -> None:
+        error = next(failures, None)
+        if error:
+            raise error
+
+    script.before_page = flaky
+    quick = Retry(count=3, first=timedelta(milliseconds=20), jitter=0)
+    [run] = foreground(store, task(retry=quick)).run()
+    assert (run.status, run.attempt) == (TaskStatus.COMPLETED, 3)
+
+
+def test_a_retry_is_not_handed_to_a_scheduler(store: Store, script: Script) -> None:
+    def fail(number: int, collection: Any) -> None:
+        now = store.now()
+        assert store.runs.claim("a scheduler", now, now + LEASE) is None
+        raise BadAnswer("no")
+
+    script.before_page = fail
+    quick = Retry(count=1, first=timedelta(milliseconds=300), jitter=0)
+    front = foreground(store, task(retry=quick))
+    thread = threading.Thread(target=front.run)
+    thread.start()
+    until(lambda: any(run.status is TaskStatus.PENDING and run.attempt == 1 for run in store.runs.open()))
+    far = store.now() + timedelta(seconds=20)
+    assert store.runs.claim("a scheduler", far, far + LEASE) is None
+    thread.join()
+    [run] = store.runs.history()
+    assert (run.status, run.attempt) == (TaskStatus.FAILED, 2)
+
+
+def test_what_an_earlier_process_left_open_is_taken_up(store: Store, script: Script) -> None:
+    left = store.runs.add(NewRun("t", "hand:1", task().priority, "0"), store.now())
+    store.runs.claim("gone", store.now() - timedelta(hours=1), store.now() - timedelta(minutes=59))
+    [run] = foreground(store, task()).run()
+    assert (run.id, run.status) == (left.id, TaskStatus.COMPLETED)
+    assert len(store.runs.history()) == 1
+
+
+def test_it_waits_for_a_run_that_another_process_works_on(store: Store, script: Script) -> None:
+    store.runs.add(NewRun("t", "hand:1", task().priority, "0"), store.now())
+    other = store.runs.claim(str(this_process()) + "0", store.now(), store.now() + timedelta(seconds=0.5))
+    assert other is not None
+    began = datetime.now(UTC)
+    [run] = foreground(store, task()).run()
+    assert run.status is TaskStatus.COMPLETED
+    assert datetime.now(UTC) - began < timedelta(seconds=20)
+
+
+def test_stop_gives_back_what_is_open(store: Store, script: Script) -> None:
+    began = threading.Event()
+
+    def slow(number: int, collection: Any) -> None:
+        began.set()
+        until(front._stopping.is_set, 20)
+
+    script.before_page = slow
+    front = foreground(store, task("a"), task("b"), slots=1)
+    found: list[Run] = []
+    thread = threading.Thread(target=lambda: found.extend(front.run()))
+    thread.start()
+    assert began.wait(10)
+    front.stop()
+    thread.join(10)
+    assert [str(run.status) for run in found] == ["interrupted", "pending"]
+    now = store.now()
+    # Anybody may take them now.
+    assert store.runs.claim("a scheduler", now, now + LEASE) is not None
+    assert store.runs.claim("a scheduler", now, now + LEASE) is not None
+
+
+def test_one_refusal_does_not_touch_the_others(store: Store, script: Script) -> None:
+    def refuse(number: int, collection: Any) -> None:
+        if collection.task_id == "b":
+            raise SourceRefused("404")
+
+    script.before_page = refuse
+    runs = foreground(store, task("a"), task("b"), task("c")).run()
+    assert [str(run.status) for run in runs] == ["completed", "failed", "completed"]

@@ -1,0 +1,363 @@
+"""The scheduler as a whole: what is due runs, what runs is stored, edits are taken up, and it stops in order."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import pytest
+
+from stoma.errors import ConfigError, NotFound, SchedulerRunning
+from stoma.scheduler.base import Task, TaskPriority, TaskStatus
+from stoma.scheduler.config import Config, create_custom_task, load_config
+from stoma.scheduler.manager import Scheduler
+from tests.support.clock import Clock
+from tests.support.scripted import Script, install
+from tests.support.waiting import until
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def script(monkeypatch: pytest.MonkeyPatch) -> Script:
+    return install(monkeypatch)
+
+
+def task(task_id: str = "t", **more: Any) -> Task:
+    return Task(task_id, task_id, "scripted", config={"script": "s"}, **{"schedule": ("hourly",), **more})
+
+
+def config(*tasks: Task, url: str = "sqlite:///stoma.db", **more: Any) -> Config:
+    return Config(base=Path.cwd(), store_url=url, tasks={t.id: t for t in tasks}, **more)
+
+
+@pytest.fixture
+def ticking(url: str, clock: Clock, script: Script) -> Iterator[Any]:
+    """A scheduler that ticks when the test says so, by the test's clock."""
+    made: list[Scheduler] = []
+
+    def make(*tasks: Task, **more: Any) -> Scheduler:
+        scheduler = Scheduler(config(*tasks, url=url, **more), clock=clock)
+        scheduler.take_up(clock.now)
+        made.append(scheduler)
+        return scheduler
+
+    yield make
+    for scheduler in made:
+        scheduler.stop()
+
+
+def triggers(scheduler: Scheduler, task_id: str = "t") -> list[str]:
+    return [run.trigger for run in reversed(scheduler.store.runs.history(task_id))]
+
+
+def test_each_due_instant_becomes_one_run(ticking: Any, clock: Clock) -> None:
+    scheduler = ticking(task(overlap="queue"))
+    assert scheduler.tick(clock.now) == []
+    for _ in range(3):
+        clock.forward(hours=1)
+        scheduler.tick(clock.now)
+        assert scheduler.tick(clock.now) == []
+    assert triggers(scheduler) == [f"at:2026-03-01T{hour}:00:00Z" for hour in (13, 14, 15)]
+
+
+def test_two_schedulers_make_one_run(ticking: Any, clock: Clock, url: str) -> None:
+    if url.startswith("sqlite"):
+        pytest.skip("one scheduler for a SQLite file")
+    first, second = ticking(task()), ticking(task())
+    clock.forward(hours=1)
+    assert len(first.tick(clock.now) + second.tick(clock.now)) == 1
+    assert first.task("t").next_run == second.task("t").next_run == clock.now + HOUR
+
+
+def test_a_restart_accounts_for_the_time_between(ticking: Any, clock: Clock) -> None:
+    before = ticking(task())
+    before.store.close()
+    clock.forward(hours=5, minutes=30)
+    scheduler = ticking(task())
+    scheduler.tick(clock.now)
+    assert triggers(scheduler) == ["at:2026-03-01T17:00:00Z"]
+    [skip] = scheduler.store.agenda.skips("t")
+    assert (skip["count"], skip["reason"]) == (4, "merged")
+    assert skip["last"] == datetime(2026, 3, 1, 16, tzinfo=UTC)
+
+
+def test_what_is_switched_off_is_skipped_and_stays_off(ticking: Any, clock: Clock) -> None:
+    scheduler = ticking(task())
+    scheduler.enable("t", False)
+    clock.forward(hours=1)
+    assert scheduler.tick(clock.now) == []
+    [skip] = scheduler.store.agenda.skips("t")
+    assert skip["reason"] == "disabled"
+    assert scheduler.task("t").enabled is False
+    assert scheduler.task("t").next_run is None
+    again = ticking(task())
+    assert again.task("t").enabled is False
+    again.enable("t", True)
+    assert again.tick(clock.now) == []
+    clock.forward(hours=1)
+    assert len(again.tick(clock.now)) == 1
+
+
+def test_what_is_blocked_is_skipped_with_its_reason(ticking: Any, clock: Clock) -> None:
+    scheduler = ticking(Task("gh", "G", "github", schedule=("hourly",)))
+    clock.forward(hours=1)
+    assert scheduler.tick(clock.now) == []
+    [skip] = scheduler.store.agenda.skips("gh")
+    assert skip["reason"] == "blocked"
+    assert "github" in skip["detail"]
+    assert "github" in (scheduler.task("gh").blocked or "")
+
+
+def test_a_store_that_fails_loses_no_instant(
+    ticking: Any, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from stoma.scheduler import settling
+
+    scheduler = ticking(task("a"), task("b"))
+    clock.forward(hours=1)
+    real, calls = settling.account, []
+
+    def fail_second(*args: Any) -> Any:
+        calls.append(1)
+        if len(calls) == 2:
+            raise OSError("disk gone")
+        return real(*args)
+
+    monkeypatch.setattr(settling, "account", fail_second)
+    with pytest.raises(OSError, match="disk gone"):
+        scheduler.tick(clock.now)
+    assert scheduler.store.runs.history() == []
+    assert len(scheduler.tick(clock.now)) == 2
+
+
+# -- running for real --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def running(url: str, script: Script) -> Iterator[Any]:
+    made: list[Scheduler] = []
+
+    def make(*tasks: Task, **more: Any) -> Scheduler:
+        given = config(*tasks, url=url, **more) if tasks or more else more
+        scheduler = Scheduler(given)
+        made.append(scheduler)
+        scheduler.start()
+        return scheduler
+
+    yield make
+    script.hanging.set()
+    for scheduler in made:
+        scheduler.stop(1)
+
+
+def test_a_run_asked_for_is_followed(running: Any) -> None:
+    scheduler = running(task())
+    run = scheduler.run_task_now("t").result(20)
+    assert (run.status, run.new) == (TaskStatus.COMPLETED, 30)
+    state = scheduler.task("t")
+    assert state.status == TaskStatus.COMPLETED
+    assert state.last_run == run.started_at
+    assert state.next_run is not None
+    assert state.next_run > datetime.now(UTC)
+
+
+def test_a_handle_can_be_awaited_as_the_mission_writes_it(running: Any) -> None:
+    scheduler = running(task("primary_task_id"), task("secondary_task_id"))
+
+    async def main() -> Any:
+        await scheduler.run_task_now("primary_task_id")
+        primary_task = scheduler.task("primary_task_id")
+        if primary_task.status == TaskStatus.COMPLETED:
+            return await scheduler.run_task_now("secondary_task_id")
+        return None
+
+    run = asyncio.run(main())
+    assert (run.task_id, run.status) == ("secondary_task_id", TaskStatus.COMPLETED)
+
+
+def test_a_task_runs_without_a_started_scheduler(url: str, script: Script) -> None:
+    scheduler = Scheduler(config(task(), url=url))
+    assert scheduler.run_task_now("t").result(20).status is TaskStatus.COMPLETED
+    scheduler.stop()
+
+
+def test_tasks_can_be_added_in_python(running: Any, script: Script) -> None:
+    scheduler = running(task())
+    custom = create_custom_task(
+        task_id="custom_ai_research",
+        name="Custom AI research",
+        collector_type="arxiv",
+        collector_config={"search_query": "cat:cs.AI", "max_results": 5},
+        schedule_pattern="daily_at_10:30",
+        priority=TaskPriority.HIGH,
+    )
+    scheduler.add_task(custom)
+    assert scheduler.config.tasks["custom_ai_research"].origin == "python"
+    assert scheduler.task("custom_ai_research").next_run is not None
+    assert scheduler.run_task_now("t").result(20).status is TaskStatus.COMPLETED
+    with pytest.raises(ConfigError, match="already"):
+        scheduler.add_task(custom)
+
+
+def test_unknown_tasks_are_told_with_the_nearest_name(running: Any) -> None:
+    scheduler = running(task("papers"))
+    with pytest.raises(NotFound) as caught:
+        scheduler.run_task_now("paper")
+    assert "papers" in caught.value.hint
+
+
+def test_one_scheduler_for_a_sqlite_file(script: Script) -> None:
+    with Scheduler(config(task())):
+        second = Scheduler(config(task()))
+        with pytest.raises(SchedulerRunning, match="a scheduler already works on"):
+            second.start()
+        second.stop()
+    with Scheduler(config(task())):
+        pass
+
+
+def test_run_on_start(running: Any) -> None:
+    scheduler = running(task(run_on_start=True))
+    until(lambda: scheduler.task("t").status is TaskStatus.COMPLETED)
+    [run] = scheduler.store.runs.history()
+    assert run.reason is None or run.trigger.startswith("hand:")
+
+
+def test_the_state_file_tells_how_things_stand(running: Any, tmp_path: Path) -> None:
+    scheduler = running(task())
+    state = json.loads((tmp_path / "scheduler_state.json").read_text())
+    assert (state["running"], state["generation"], state["errors"]) == (True, 1, [])
+    assert [entry["id"] for entry in state["tasks"]] == ["t"]
+    scheduler.stop()
+    state = json.loads((tmp_path / "scheduler_state.json").read_text())
+    assert state["running"] is False
+
+
+def test_the_state_file_can_lie_elsewhere(
+    script: Script, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STOMA_DATA", str(tmp_path / "data"))
+    with Scheduler(config(task())):
+        assert (tmp_path / "data" / "scheduler_state.json").exists()
+        assert (tmp_path / "data" / "stoma.db").exists()
+
+
+def test_stopping_with_a_thread_that_hangs(running: Any, script: Script) -> None:
+    script.before_page = lambda number, collection: script.hanging.wait(30)  # type: ignore[assignment, return-value]
+    scheduler = running(task())
+    scheduler.queue(scheduler.config.tasks["t"])
+    until(lambda: script.asked)
+    began = monotonic()
+    scheduler.stop(1)
+    assert monotonic() - began < 5
+
+
+def test_a_run_cut_off_continues_after_a_restart(running: Any, script: Script) -> None:
+    reached = threading.Event()
+
+    def wait_on_second(number: int, collection: Any) -> None:
+        if number == 1 and not reached.is_set():
+            reached.set()
+            until(lambda: first._stopping.is_set(), 20)
+
+    script.before_page = wait_on_second
+    first = running(task())
+    run = first.queue(first.config.tasks["t"])
+    assert reached.wait(20)
+    first.stop()
+    script.asked.clear()
+    second = running(task())
+    until(lambda: second.store.runs.get(run.id).status is TaskStatus.COMPLETED)
+    assert script.asked == [1, 2]
+    assert second.store.records.count() == 30
+
+
+# -- edited files ------------------------------------------------------------------------------------------------
+
+PAPERS = """\
+version: 1
+presets: []
+store: {{url: "{url}"}}
+tasks:
+  papers:
+    collector: arxiv
+    config: {{search_query: "cat:cs.LG"}}
+    schedule: {schedule}
+"""
+
+
+@pytest.fixture
+def edited(url: str, tmp_path: Path) -> Iterator[Scheduler]:
+    (tmp_path / "stoma.yaml").write_text(PAPERS.format(url=url, schedule="hourly"))
+    scheduler = Scheduler()
+    with scheduler:
+        yield scheduler
+
+
+def write(tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text(text)
+
+
+MORE = "tasks:\n  more:\n    collector: arxiv\n    config: {search_query: all}\n    schedule: daily\n"
+
+
+def test_a_new_file_is_taken_up_within_seconds(edited: Scheduler, tmp_path: Path) -> None:
+    write(tmp_path, "tasks/more.yaml", MORE)
+    until(lambda: "more" in edited.config.tasks)
+    assert edited.generation == 2
+    assert edited.task("more").next_run is not None
+    (tmp_path / "tasks/more.yaml").unlink()
+    until(lambda: "more" not in edited.config.tasks)
+
+
+def test_an_unchanged_task_keeps_its_next_instant(edited: Scheduler, tmp_path: Path) -> None:
+    before = edited.store.agenda.accounted()["papers"]
+    write(tmp_path, "tasks/more.yaml", MORE)
+    edited.rescan()
+    assert edited.store.agenda.accounted()["papers"] == before
+    assert edited.generation == 2
+
+
+def test_a_broken_edit_changes_nothing_until_it_is_mended(
+    edited: Scheduler, tmp_path: Path, url: str
+) -> None:
+    good = (tmp_path / "stoma.yaml").read_text()
+    write(tmp_path, "stoma.yaml", good.replace("schedule:", "shedule:"))
+    edited.rescan()
+    [problem] = edited.errors
+    assert problem.line == 8
+    assert "shedule" in problem.message
+    assert edited.task("papers").next_run is not None
+    assert edited.generation == 1
+    state = json.loads((tmp_path / "scheduler_state.json").read_text())
+    assert state["errors"][0]["line"] == 8
+    write(tmp_path, "stoma.yaml", good)
+    edited.rescan()
+    assert edited.errors == []
+    assert edited.generation == 1
+
+
+def test_open_runs_of_a_removed_task_are_cancelled(edited: Scheduler, tmp_path: Path) -> None:
+    write(tmp_path, "tasks/more.yaml", MORE)
+    edited.rescan()
+    later = edited.store.now() + HOUR
+    from stoma.scheduler.parts import hand_run
+
+    run = edited.store.runs.add(
+        hand_run(edited.config, edited.config.tasks["more"]), edited.store.now(), owner="x", lease_until=later
+    )
+    (tmp_path / "tasks/more.yaml").unlink()
+    edited.rescan()
+    assert edited.store.runs.get(run.id).status is TaskStatus.CANCELLED
+
+
+def test_the_generation_is_that_of_the_files_in_force(edited: Scheduler, tmp_path: Path) -> None:
+    assert load_config(tmp_path / "stoma.yaml").hash == edited.config.hash

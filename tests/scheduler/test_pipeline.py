@@ -1,0 +1,271 @@
+"""One run from a claimed row to its end, on both databases."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stoma.errors import BadAnswer, Blocked, HostWait, SourceRefused, Stopped
+from stoma.normalizers.base import BaseNormalizer
+from stoma.records import Record
+from stoma.scheduler.base import Expect, NewRun, Run, Task, TaskStatus, hand_trigger
+from stoma.scheduler.pipeline import Control, Surroundings, execute
+from stoma.stores import Store
+from stoma.stores.runs import End
+from tests.support.clock import Clock
+from tests.support.scripted import Script, install
+
+TASK = Task("t", "T", "scripted", config={"script": "s"})
+
+
+@pytest.fixture
+def script(monkeypatch: pytest.MonkeyPatch) -> Script:
+    return install(monkeypatch)
+
+
+@pytest.fixture
+def around(store: Store, tmp_path: Path) -> Surroundings:
+    return Surroundings(store, tmp_path, timedelta(seconds=30), "me")
+
+
+@pytest.fixture
+def go(store: Store, around: Surroundings) -> Callable[..., Run | None]:
+    """Claim the open run of the task, or a new one, and execute it once."""
+
+    def go(task: Task = TASK, control: Control | None = None, run: Run | None = None) -> Run | None:
+        if run is None:
+            if not store.runs.open_of(task.id):
+                store.runs.add(NewRun(task.id, hand_trigger(), task.priority, "0"), store.now())
+            run = store.runs.claim("me", store.now(), store.now() + timedelta(seconds=30))
+        assert run is not None
+        return execute(run, task, around, control or Control())
+
+    return go
+
+
+def failing(on_page: int, error: Exception) -> Callable[..., None]:
+    def before_page(number: int, collection: Any) -> None:
+        if number == on_page:
+            raise error
+
+    return before_page
+
+
+def test_a_run_stores_its_pages_and_moves_the_cursor(
+    store: Store, script: Script, go: Callable[..., Run]
+) -> None:
+    run = go()
+    assert (run.status, run.attempt, run.error) == (TaskStatus.COMPLETED, 1, None)
+    assert (run.pages, run.seen, run.new, run.changed, run.unchanged) == (3, 30, 30, 0, 0)
+    assert store.records.count() == 30
+    assert store.runs.progress("t", "live") is None
+    cursor = store.runs.cursor("t")
+    assert cursor is not None
+    assert (cursor["position"], cursor["run_id"]) == ({"page": 2}, run.id)
+    assert [row["status"] for row in store.runs.attempts(run.id)] == ["completed"]
+    again = go()
+    assert (again.new, again.unchanged) == (0, 30)
+
+
+def test_a_failed_page_keeps_what_was_committed_and_the_next_try_continues_there(
+    store: Store, script: Script, go: Callable[..., Run], clock: Clock
+) -> None:
+    script.before_page = failing(2, BadAnswer("garbage"))
+    run = go()
+    assert (run.status, run.error, run.seen) == (TaskStatus.PENDING, "garbage", 20)
+    assert run.not_before is not None
+    assert timedelta(seconds=24) <= run.not_before - clock.now <= timedelta(seconds=36)
+    assert store.records.count() == 20
+    assert store.runs.cursor("t") is None
+    clock.forward(minutes=1)
+    script.before_page = lambda number, collection: None
+    script.asked.clear()
+    ended = go()
+    assert (ended.id, ended.status, ended.attempt) == (run.id, TaskStatus.COMPLETED, 2)
+    assert script.asked == [2]
+    assert (ended.pages, ended.seen, ended.new) == (3, 30, 30)
+    assert ended.error is None
+    window = script.collections[-1].progress
+    assert window is not None
+    assert window.window["begun"] == (clock.now - timedelta(minutes=1)).isoformat()
+
+
+def test_tries_are_counted_and_end(
+    store: Store, script: Script, go: Callable[..., Run], clock: Clock
+) -> None:
+    script.before_page = failing(1, BadAnswer("always"))
+    task = replace(TASK, retry=replace(TASK.retry, count=2))
+    ends = []
+    for _ in range(3):
+        ends.append(go(task).status)
+        clock.forward(hours=1)
+    assert ends == [TaskStatus.PENDING, TaskStatus.PENDING, TaskStatus.FAILED]
+    [run] = store.runs.history()
+    assert (run.attempt, run.error) == (3, "always")
+    assert run.finished_at is not None
+    assert [row["error"] for row in store.runs.attempts(run.id)] == ["always"] * 3
+    # Even a failed run leaves its progress to the next one.
+    script.before_page = lambda number, collection: None
+    script.asked.clear()
+    assert go(task).status is TaskStatus.COMPLETED
+    assert script.asked == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "attempt"),
+    [
+        (SourceRefused("404 not found"), TaskStatus.FAILED, 1),
+        (Blocked("A_TOKEN is not set"), TaskStatus.SKIPPED, 0),
+        (Stopped("stop"), TaskStatus.INTERRUPTED, 0),
+        (ZeroDivisionError("a stranger's mistake"), TaskStatus.PENDING, 1),
+    ],
+)
+def test_what_an_error_means(
+    script: Script, go: Callable[..., Run], error: Exception, status: TaskStatus, attempt: int
+) -> None:
+    script.before_page = failing(0, error)
+    run = go()
+    assert (run.status, run.attempt) == (status, attempt)
+
+
+def test_a_busy_host_gives_the_slot_back_and_is_not_a_try(
+    script: Script, go: Callable[..., Run], clock: Clock
+) -> None:
+    until = clock.now + timedelta(minutes=5)
+    script.before_page = failing(1, HostWait("slow.example", until, "429"))
+    run = go()
+    assert (run.status, run.reason, run.attempt, run.not_before) == (
+        TaskStatus.PENDING,
+        "host busy",
+        0,
+        until,
+    )
+
+
+def test_a_run_that_was_taken_over_writes_nothing_more(
+    store: Store, script: Script, go: Callable[..., Run | None]
+) -> None:
+    def overtake(number: int, collection: Any) -> None:
+        if number == 1:
+            [run] = store.runs.running()
+            store.runs.end(run, End(TaskStatus.INTERRUPTED, is_try=False), store.now())
+
+    script.before_page = overtake
+    assert go() is None
+    assert store.records.count() == 10
+    [run] = store.runs.open()
+    assert (run.status, run.pages) == (TaskStatus.INTERRUPTED, 1)
+
+
+def test_too_little_is_suspect_and_does_not_move_the_cursor(
+    store: Store, script: Script, go: Callable[..., Run]
+) -> None:
+    go()
+    script.pages, script.per_page = 1, 2
+    run = go(replace(TASK, expect=Expect(min_records=5)))
+    assert (run.status, run.reason) == (TaskStatus.SUSPECT, "saw 2 records, expected at least 5")
+    cursor = store.runs.cursor("t")
+    assert cursor is not None
+    assert cursor["position"] == {"page": 2}
+
+
+def test_an_edited_query_starts_anew(store: Store, script: Script, go: Callable[..., Run]) -> None:
+    script.before_page = failing(2, SourceRefused("no"))
+    go()
+    script.before_page = lambda number, collection: None
+    edited = replace(TASK, config={"script": "s", "query": "other"})
+    script.asked.clear()
+    go(edited)
+    assert script.asked == [0, 1, 2]
+    assert script.collections[-1].cursor is None
+    # What does not select keeps both.
+    go(replace(edited, config={**edited.config, "page_size": 7}))
+    assert script.collections[-1].cursor == {"page": 2}
+    go(replace(edited, config={"script": "s", "query": "third"}, keep_cursor=True))
+    assert script.collections[-1].cursor == {"page": 2}
+
+
+def test_a_bad_item_does_not_sink_its_page(
+    store: Store, script: Script, go: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    items = [{"n": 1}, {"n": 2, "bad": True}, {"no": "n"}, {"n": 3}]
+    monkeypatch.setattr(script, "items", lambda number: items)
+    script.pages = 1
+    run = go()
+    assert (run.status, run.seen, run.new, run.rejected) == (TaskStatus.COMPLETED, 4, 2, 2)
+    reasons = {row["reason"] for row in store.records.rejects("t")}
+    assert reasons == {"ValueError: bad item", "KeyError: 'n'"}
+
+
+class Loose(BaseNormalizer):
+    """As a person may write one: async, with plain mappings."""
+
+    async def normalize(self, result: Any) -> list[Any]:  # type: ignore[override]
+        data: list[Any] = [
+            {"external_id": str(item["n"]), "title": "x", "tags": ["a"]} for item in result.items
+        ]
+        return [*data, {"title": "no id"}, {"external_id": "1", "colour": "red"}, None, Record("s", "", "k")]
+
+
+@pytest.mark.parametrize("given", [Loose, Loose()])
+def test_a_normalizer_may_be_async_and_give_mappings(
+    store: Store, script: Script, go: Callable[..., Run], given: Any
+) -> None:
+    script.pages = 1
+    run = go(replace(TASK, normalizer=given))
+    assert (run.status, run.new, run.rejected) == (TaskStatus.COMPLETED, 10, 4)
+    row = store.records.get("scripted", "0")
+    assert row is not None
+    assert (row["kind"], row["tags"]) == ("entry", ["a"])
+
+
+def test_a_run_that_is_asked_to_stop_ends_at_the_next_page(
+    store: Store, script: Script, go: Callable[..., Run]
+) -> None:
+    control = Control()
+    script.before_page = lambda number, collection: control.stopping.set() if number == 1 else None
+    run = go(control=control)
+    assert (run.status, run.pages, run.attempt) == (TaskStatus.INTERRUPTED, 1, 0)
+    script.before_page = lambda number, collection: None
+    script.asked.clear()
+    assert go().status is TaskStatus.COMPLETED
+    assert script.asked == [1, 2]
+
+
+def test_secrets_do_not_reach_the_store(
+    store: Store, script: Script, go: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("A_TOKEN", "very-secret-value")
+
+    def leak(number: int, collection: Any) -> None:
+        raise BadAnswer(f"GET /?token={collection.config['token']} failed")
+
+    script.before_page = leak
+    run = go(replace(TASK, config={"script": "s", "token": "${env:A_TOKEN}"}))
+    assert run.error == "GET /?token=${env:A_TOKEN} failed"
+    assert "very-secret-value" not in str(store.runs.attempts(run.id))
+
+
+def test_an_unset_reference_skips_the_run_with_its_reason(script: Script, go: Callable[..., Run]) -> None:
+    run = go(replace(TASK, config={"script": "s", "token": "${env:NOT_SET}"}))
+    assert run.status is TaskStatus.SKIPPED
+    assert "NOT_SET is not set" in (run.error or "")
+
+
+def test_every_page_renews_the_lease(
+    store: Store, script: Script, go: Callable[..., Run], clock: Clock
+) -> None:
+    leases = []
+
+    def look(number: int, collection: Any) -> None:
+        leases.append(store.runs.running()[0].lease_until)
+        clock.forward(seconds=20)
+
+    script.before_page = look
+    go()
+    assert leases[1] - leases[0] == timedelta(seconds=20)

@@ -1,0 +1,182 @@
+"""Threads that claim, keep their leases, and are given up when they hang."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from datetime import timedelta
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import pytest
+
+from stoma.scheduler import runner as runner_module
+from stoma.scheduler.base import NewRun, Retry, Run, Task, TaskStatus
+from stoma.scheduler.owner import this_process
+from stoma.scheduler.pipeline import Surroundings
+from stoma.scheduler.runner import Runner, recover
+from stoma.stores import Store
+from tests.support.clock import Clock
+from tests.support.scripted import Script, install
+from tests.support.waiting import until
+
+LEASE = timedelta(seconds=30)
+
+
+def task(task_id: str, **more: Any) -> Task:
+    return Task(task_id, task_id, "scripted", config={"script": "s"}, **more)
+
+
+@pytest.fixture
+def script(monkeypatch: pytest.MonkeyPatch) -> Script:
+    return install(monkeypatch)
+
+
+@pytest.fixture
+def tasks() -> dict[str, Task]:
+    return {f"t{n}": task(f"t{n}") for n in range(6)}
+
+
+@pytest.fixture
+def runner(store: Store, tasks: dict[str, Task], tmp_path: Path) -> Runner:
+    return Runner(Surroundings(store, tmp_path, LEASE, str(this_process())), tasks.get, slots=2)
+
+
+def queue(store: Store, *ids: str) -> list[Run]:
+    return [
+        store.runs.add(NewRun(task_id, f"hand:{n}", task(task_id).priority, "0"), store.now())
+        for n, task_id in enumerate(ids)
+    ]
+
+
+def statuses(store: Store) -> list[str]:
+    return [str(run.status) for run in reversed(store.runs.history())]
+
+
+def test_everything_in_the_queue_is_run_on_few_threads(
+    store: Store, runner: Runner, script: Script, tasks: dict[str, Task]
+) -> None:
+    most: list[int] = []
+    script.before_page = lambda number, collection: most.append(len(runner.working))
+    queue(store, *tasks)
+    runner.fill()
+    until(lambda: not store.runs.open())
+    assert statuses(store) == ["completed"] * 6
+    assert max(most) <= 2
+    until(lambda: runner._threads == 0)
+    assert runner.working == []
+
+
+def test_a_task_that_is_gone_cancels_its_run(store: Store, runner: Runner) -> None:
+    queue(store, "unknown")
+    runner.fill()
+    until(lambda: not store.runs.open())
+    [run] = store.runs.history()
+    assert (run.status, run.reason) == (TaskStatus.CANCELLED, "its task is not declared any more")
+
+
+def test_leases_of_working_runs_are_kept(store: Store, runner: Runner, script: Script, clock: Clock) -> None:
+    script.before_page = lambda number, collection: script.hanging.wait(10)  # type: ignore[assignment, return-value]
+    queue(store, "t0")
+    runner.fill()
+    until(lambda: script.asked)
+    clock.forward(seconds=25)
+    runner.keep()
+    clock.forward(seconds=25)
+    assert store.runs.expired(clock.now) == []
+    script.hanging.set()
+    until(lambda: not store.runs.open())
+
+
+def test_a_hung_thread_is_given_up_and_its_place_filled(
+    store: Store, runner: Runner, script: Script, tasks: dict[str, Task], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner_module, "GRACE_SECONDS", 0.0)
+    hung = threading.Event()
+
+    def hang(number: int, collection: Any) -> None:
+        if collection.task_id in ("t0", "t1"):
+            hung.wait(20)
+
+    script.before_page = hang
+    for name in ("t0", "t1"):
+        tasks[name] = task(name, timeout=timedelta(seconds=0))
+    runs = queue(store, "t0", "t1", "t2")
+    runner.fill()
+    until(lambda: len(script.asked) == 2)
+    assert store.runs.get(runs[2].id).status is TaskStatus.PENDING
+    runner.keep()
+    assert [store.runs.get(run.id).status for run in runs[:2]] == [TaskStatus.FAILED] * 2
+    assert "its thread hangs" in (store.runs.get(runs[0].id).error or "")
+    assert runner.abandoned == 2
+    runner.fill()
+    until(lambda: store.runs.get(runs[2].id).status is TaskStatus.COMPLETED)
+    stored = store.records.count()
+    # What they still want to write is refused, and they do not come back as more threads than allowed.
+    hung.set()
+    until(lambda: runner.abandoned == 0)
+    until(lambda: runner._threads == 0)
+    assert store.records.count() == stored
+    assert [store.runs.get(run.id).status for run in runs[:2]] == [TaskStatus.FAILED] * 2
+
+
+def test_stop_lets_runs_end_at_their_page_and_cuts_off_the_rest(
+    store: Store, runner: Runner, script: Script
+) -> None:
+    hung = threading.Event()
+
+    def work(number: int, collection: Any) -> None:
+        if collection.task_id == "t0":
+            hung.wait(20)
+        else:
+            until(lambda: runner._stopping, 20)
+
+    script.before_page = work
+    queue(store, "t0", "t1", "t2")
+    runner.fill()
+    until(lambda: len(script.asked) == 2)
+    began = monotonic()
+    runner.stop(0.5)
+    assert monotonic() - began < 3
+    assert statuses(store) == ["interrupted", "interrupted", "pending"]
+    # Nothing was tried, so nothing is counted.
+    assert {run.attempt for run in store.runs.history()} == {0}
+    hung.set()
+    until(lambda: runner._threads == 0)
+    assert statuses(store) == ["interrupted", "interrupted", "pending"]
+
+
+def test_a_silent_owner_loses_its_run_by_its_lease(store: Store, clock: Clock) -> None:
+    queue(store, "t0")
+    run = store.runs.claim("elsewhere/boot/ns/1/1", store.now(), store.now() + LEASE)
+    assert run is not None
+    assert recover(store, task_named, clock.now) == []
+    [taken] = recover(store, task_named, clock.forward(seconds=31))
+    assert (taken.status, taken.attempt, taken.not_before) == (TaskStatus.INTERRUPTED, 1, None)
+    assert [row["status"] for row in store.runs.attempts(run.id)] == ["interrupted"]
+
+
+def test_a_dead_owner_on_this_machine_loses_its_run_at_once(store: Store, clock: Clock) -> None:
+    ask = "from stoma.scheduler.owner import this_process; print(this_process())"
+    owner = subprocess.run(
+        [sys.executable, "-c", ask], capture_output=True, text=True, check=True
+    ).stdout.strip()
+    queue(store, "t0")
+    store.runs.claim(owner, store.now(), store.now() + LEASE)
+    assert [run.status for run in recover(store, task_named, clock.now)] == [TaskStatus.INTERRUPTED]
+
+
+def test_a_run_that_kills_its_process_each_time_fails_at_last(store: Store, clock: Clock) -> None:
+    queue(store, "t0")
+    ends = []
+    for _ in range(3):
+        assert store.runs.claim("gone", store.now(), store.now() + LEASE) is not None
+        [taken] = recover(store, task_named, clock.forward(minutes=1))
+        ends.append(str(taken.status))
+    assert ends == ["interrupted", "interrupted", "failed"]
+
+
+def task_named(task_id: str) -> Task:
+    return task(task_id, retry=Retry(count=2))
