@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 INTERRUPTED = 130
 """The exit code of a process that was interrupted."""
 
 
-def stop_on_signals(stop: Callable[[], None]) -> None:
-    """Call `stop` at the first SIGTERM or SIGINT; end the process at the second."""
+@contextmanager
+def stopped_by_signals(stop: Callable[[], None]) -> Iterator[None]:
+    """Call `stop` at the first SIGTERM or SIGINT and end the process at the second, as long as the block lasts.
+
+    `stop` may only do what a signal handler may: take no lock that the interrupted code could hold.
+    """
     asked = False
 
     def handle(number: int, frame: FrameType | None) -> None:
@@ -23,5 +28,9 @@ def stop_on_signals(stop: Callable[[], None]) -> None:
         asked = True
         stop()
 
-    signal.signal(signal.SIGTERM, handle)
-    signal.signal(signal.SIGINT, handle)
+    before = {number: signal.signal(number, handle) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -13,7 +13,7 @@ from stoma.log import logger
 from stoma.references import resolve
 from stoma.scheduler.config import Config
 from stoma.scheduler.manager import Scheduler
-from stoma.signals import stop_on_signals
+from stoma.signals import stopped_by_signals
 
 
 def serve(
@@ -31,7 +31,7 @@ def serve(
         if with_server:
             server = Server(scheduler, config.api.host, config.api.port, _tokens(config))
             scheduler.api_url = server.url
-        stop_on_signals(scheduler.ask_to_stop)
+        stack.enter_context(stopped_by_signals(scheduler.ask_to_stop))
         scheduler.start()
         if server is not None:
             server.start()

@@ -82,7 +82,7 @@ def history(scheduler: Scheduler, query: Mapping[str, str]) -> Answer:
 
 def load_preset(scheduler: Scheduler, query: Mapping[str, str], preset: str) -> Answer:
     """Add a preset to tasks/_presets.yaml, so that its tasks outlast a restart."""
-    added = edits.load_preset(scheduler.config.base, preset)
+    added = edits.load_preset(scheduler.config.base, preset, path=scheduler.config.path)
     scheduler.look_again()
     return Answer({"preset": preset, "added": added})
 

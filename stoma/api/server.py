@@ -9,6 +9,7 @@ from typing import Any
 
 import bottle
 from waitress.server import create_server
+from waitress.wasyncore import close_all
 
 from stoma.api import guard, pages
 from stoma.api.routes import ROUTES, Answer, Function
@@ -34,9 +35,12 @@ class Server:
                 ]
             )
         app = application(scheduler, scheduler.config.api.hosts, tokens)
+        # A map of its own, so that every socket can be found and closed.
+        self._sockets: dict[int, Any] = {}
         try:
             self._server: Any = create_server(
                 app,
+                map=self._sockets,
                 host=host,
                 port=port,
                 threads=4,
@@ -48,6 +52,7 @@ class Server:
                 clear_untrusted_proxy_headers=True,
             )
         except OSError as error:
+            close_all(self._sockets, True)
             raise ConfigError(
                 [
                     Problem(
@@ -57,7 +62,8 @@ class Server:
                 ]
             ) from None
         self.host, self.port = host, int(self._server.effective_port)
-        self._thread = threading.Thread(target=self._server.run, name="server", daemon=True)
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="server", daemon=True)
 
     @property
     def url(self) -> str:
@@ -71,8 +77,16 @@ class Server:
 
     def stop(self) -> None:
         """Answer no more."""
-        self._server.close()
-        self._thread.join(timeout=1)
+        self._stopping = True
+        self._server.pull_trigger()
+        self._thread.join(timeout=2)
+        self._server.task_dispatcher.shutdown(timeout=1)
+        close_all(self._sockets, True)
+
+    def _run(self) -> None:
+        # waitress's own loop ends only when its sockets were closed under it.
+        while not self._stopping:
+            self._server.asyncore.loop(timeout=1, map=self._sockets, use_poll=True, count=1)
 
 
 def application(scheduler: Scheduler, hosts: Sequence[str] = (), tokens: Sequence[str] = ()) -> bottle.Bottle:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from stoma.cli.output import INTERRUPTED, NOT_COMPLETE, WELL, console, print_json, print_table, tell
 from stoma.scheduler.base import Run, Task, TaskStatus
-from stoma.signals import stop_on_signals
+from stoma.signals import stopped_by_signals
 
 if TYPE_CHECKING:
     from stoma.scheduler.config import Config
@@ -55,7 +54,7 @@ def run_here(config: Config, store: Store, tasks: Sequence[Task], as_json: bool)
     blocked = {task.id: reason for task in tasks if (reason := blocked_reason(task, config))}
     ready = [task for task in tasks if task.id not in blocked]
     store.hosts.know(known_hosts(config))
-    asked_to_stop = threading.Event()
+    asked_to_stop = False
     with progress(quiet=as_json) as report:
         front = Foreground(
             surroundings(config, store),
@@ -67,11 +66,12 @@ def run_here(config: Config, store: Store, tasks: Sequence[Task], as_json: bool)
         )
 
         def stop() -> None:
-            asked_to_stop.set()
-            front.stop()
+            nonlocal asked_to_stop
+            asked_to_stop = True
+            front.ask_to_stop()
 
-        stop_on_signals(stop)
-        runs = {run.task_id: run for run in front.run()}
+        with stopped_by_signals(stop):
+            runs = {run.task_id: run for run in front.run()}
     results = [
         result_of(runs[task.id]) if task.id in runs else _blocked(task, blocked[task.id]) for task in tasks
     ]
@@ -79,7 +79,7 @@ def run_here(config: Config, store: Store, tasks: Sequence[Task], as_json: bool)
         print_json(results)
     else:
         show(results)
-    if asked_to_stop.is_set():
+    if asked_to_stop:
         return INTERRUPTED
     well = all(result["status"] == TaskStatus.COMPLETED for result in results)
     return WELL if well else NOT_COMPLETE

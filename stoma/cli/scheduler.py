@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import time
 from pathlib import Path
@@ -67,7 +68,6 @@ def start(
 def status(config_file: Path | None, as_json: bool) -> None:
     """How things stand. Exit code 0: running; 1: not running; 3: running, but something is wrong."""
     from stoma.errors import ConfigError, StoreError
-    from stoma.scheduler.config import load_config
     from stoma.scheduler.overview import status_overview
 
     broken: list[dict[str, Any]] = []
@@ -75,9 +75,8 @@ def status(config_file: Path | None, as_json: bool) -> None:
         with opened(config_file) as here:
             overview = status_overview(here.config, here.store, here.store.now())
     except ConfigError as error:
-        # A scheduler that runs goes on with the last good text; its store can still be found when
-        # stoma.yaml itself can be read.
-        found = _overview_despite(config_file, load_config)
+        # A scheduler that runs goes on with the text before; what it does is still in the store.
+        found = _overview_despite(config_file)
         if found is None:
             raise
         overview = found
@@ -247,7 +246,8 @@ def add_task(
         schedule,
         priority,
         _settings(settings),
-        replace=replace,
+        replace,
+        path=config_file,
     )
     tell(f"{task_id} is written to {_short(path)}; a running scheduler takes it up within seconds")
 
@@ -261,7 +261,7 @@ def remove_task(task_id: str, config_file: Path | None) -> None:
     from stoma.scheduler import edits
     from stoma.scheduler.config import base_of
 
-    path = edits.remove_task(base_of(config_file), task_id)
+    path = edits.remove_task(base_of(config_file), task_id, path=config_file)
     tell(f"{task_id} is gone: {_short(path)} was deleted; its records and runs stay")
 
 
@@ -312,9 +312,28 @@ def _follow(store: Store, run_id: int, as_json: bool) -> int:
     return WELL if run.status is TaskStatus.COMPLETED else NOT_COMPLETE
 
 
-def _overview_despite(config_file: Path | None, load_config: Any) -> dict[str, Any] | None:
-    """The overview by stoma.yaml alone, when another file is broken; None when that is broken itself."""
-    return None
+def _overview_despite(config_file: Path | None) -> dict[str, Any] | None:
+    """The overview without the tasks, when a file is broken; None where no store can be found either."""
+    from stoma.documents import read
+    from stoma.scheduler.config import Config, base_of
+    from stoma.scheduler.files import MAIN
+    from stoma.scheduler.overview import status_overview
+    from stoma.scheduler.parts import connect, data_folder
+    from stoma.stores import sqlite_path
+
+    base = base_of(config_file)
+    path = config_file or base / MAIN
+    document = read(path, path.name)
+    store = document.data.get("store") if isinstance(document.data, dict) else None
+    url = store.get("url") if isinstance(store, dict) else None
+    config = Config(base=base, path=path)
+    if isinstance(url, str):
+        config = dataclasses.replace(config, store_url=url)
+    file = sqlite_path(config.store_url, data_folder(config))
+    if file is not None and not file.exists():
+        return None
+    with connect(config) as opened_store:
+        return status_overview(config, opened_store, opened_store.now())
 
 
 def _show_status(overview: dict[str, Any]) -> None:

@@ -43,17 +43,14 @@ class Foreground:
         self._slots = slots
         self._on_progress = on_progress
         self._changed = threading.Event()
-        self._stopping = threading.Event()
+        self._stop_asked = False
         self._waiting: list[Run] = []
         self._working: dict[int, tuple[Run, Control]] = {}
         self._ended: deque[tuple[int, Run | None, Exception | None]] = deque()
 
-    def stop(self) -> None:
-        """Ask everything to stop at its next page; `run` then returns. Callable from a signal handler."""
-        self._stopping.set()
-        for _, control in list(self._working.values()):
-            control.stopping.set()
-        self._changed.set()
+    def ask_to_stop(self) -> None:
+        """Let everything stop at its next page; `run` then returns. A signal handler may call this: no lock."""
+        self._stop_asked = True
 
     def run(self) -> list[Run]:
         """The runs, in the order of the tasks, as they ended (or stand, when stopped)."""
@@ -62,10 +59,13 @@ class Foreground:
         order = [self._take(task) for task in self._tasks.values()]
         self._waiting = list(order)
         renewed = monotonic()
-        while (self._waiting or self._working) and not (self._stopping.is_set() and not self._working):
+        while self._working or (self._waiting and not self._stop_asked):
             self._changed.clear()
             self._collect_ended()
-            if not self._stopping.is_set():
+            if self._stop_asked:
+                for _, control in self._working.values():
+                    control.stopping.set()
+            else:
                 self._start()
             self._give_up_hung()
             if monotonic() - renewed > self._around.lease.total_seconds() / 3:

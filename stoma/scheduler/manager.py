@@ -15,7 +15,7 @@ from time import monotonic, sleep
 from typing import Any
 
 from stoma import __version__
-from stoma.errors import Problem, StoreError
+from stoma.errors import Blocked, Problem, StoreError
 from stoma.log import logger
 from stoma.scheduler import agenda
 from stoma.scheduler.base import Run, SkipReason, Task, TaskStatus, iso
@@ -215,7 +215,10 @@ class Scheduler:
         )
 
     def queue(self, task: Task, reason: str | None = None) -> Run:
-        """Put a run of the task into the queue."""
+        """Put a run of the task into the queue; raises Blocked when it cannot run now."""
+        blocked = blocked_reason(task, self.config)
+        if blocked is not None:
+            raise Blocked(f"{task.id} is blocked: {blocked}")
         run = self.store.runs.add(hand_run(self.config, task, reason), self.store.now())
         self._wake.set()
         return run
@@ -403,3 +406,38 @@ class Scheduler:
 
 def _path(given: object) -> Path | None:
     return Path(given) if isinstance(given, str | Path) else None
+
+
+def main() -> int:
+    """`python -m stoma.scheduler.manager`: the scheduler alone, without the control server."""
+    import argparse
+
+    from stoma.errors import ConfigError, StomaError
+    from stoma.log import LEVELS, set_up
+    from stoma.signals import stopped_by_signals
+
+    parser = argparse.ArgumentParser(description="Run the scheduler alone, until SIGTERM or Ctrl-C.")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="use this stoma.yaml")
+    parser.add_argument("--log-level", type=str.upper, choices=LEVELS, default="INFO")
+    given = parser.parse_args()
+    set_up(given.log_level)
+    try:
+        scheduler = Scheduler(given.config)
+        try:
+            with stopped_by_signals(scheduler.ask_to_stop):
+                scheduler.start()
+                scheduler.wait_for_end()
+        finally:
+            scheduler.stop()
+    except ConfigError as error:
+        for problem in error.problems:
+            logger.error("{}", problem)
+        return 2
+    except StomaError as error:
+        logger.error("{} {}", error.message, error.hint)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

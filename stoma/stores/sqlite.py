@@ -45,6 +45,7 @@ class SqliteDatabase(Database):
         self._writing = threading.RLock()
         self._local = threading.local()
         self._readers: list[sqlite3.Connection] = []
+        self._closed = False
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -109,11 +110,14 @@ class SqliteDatabase(Database):
 
     def close(self) -> None:
         with self._writing:
+            self._closed = True
             for connection in [*self._readers, self._writer]:
                 connection.close()
             self._readers.clear()
 
     def _connect(self) -> sqlite3.Connection:
+        if self._closed:
+            raise StoreUnavailable(f"{self.path} is closed", "the program is stopping")
         with _translated(self.path):
             connection = sqlite3.connect(
                 self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False

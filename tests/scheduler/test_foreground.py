@@ -104,7 +104,7 @@ def test_stop_gives_back_what_is_open(store: Store, script: Script) -> None:
 
     def slow(number: int, collection: Any) -> None:
         began.set()
-        until(front._stopping.is_set, 20)
+        until(lambda: all(control.stopping.is_set() for _, control in front._working.values()), 20)
 
     script.before_page = slow
     front = foreground(store, task("a"), task("b"), slots=1)
@@ -112,7 +112,7 @@ def test_stop_gives_back_what_is_open(store: Store, script: Script) -> None:
     thread = threading.Thread(target=lambda: found.extend(front.run()))
     thread.start()
     assert began.wait(10)
-    front.stop()
+    front.ask_to_stop()
     thread.join(10)
     assert [str(run.status) for run in found] == ["interrupted", "pending"]
     now = store.now()

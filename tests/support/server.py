@@ -14,8 +14,10 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from typing import BinaryIO, Self
 from urllib.parse import parse_qsl, urlsplit
 
 
@@ -76,7 +78,7 @@ class Server:
         self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
         self._start(self._accept)
 
-    def __enter__(self) -> Server:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -133,7 +135,7 @@ class Server:
                 self._open.discard(sock)
             sock.close()
 
-    def _read(self, lines: object, connection: int) -> Asked | None:
+    def _read(self, lines: BinaryIO, connection: int) -> Asked | None:
         line = lines.readline().decode("latin-1")
         if not line.strip():
             return None
@@ -211,7 +213,5 @@ def _reset(sock: socket.socket) -> bool:
 
 
 def _shut(sock: socket.socket) -> None:
-    try:
+    with suppress(OSError):
         socket.socket.shutdown(sock, socket.SHUT_RDWR)
-    except OSError:
-        pass
