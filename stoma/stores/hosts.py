@@ -8,7 +8,8 @@ from typing import Any
 
 from stoma.errors import HostWait
 from stoma.hosts import Grant, HostRule, budget_name, rule_for
-from stoma.stores.base import Database, Row
+from stoma.scheduler.owner import is_gone
+from stoma.stores.base import Database, Row, Transaction
 from stoma.stores.runs import micros
 
 POLL_SECONDS = 0.1
@@ -73,7 +74,8 @@ class Budgets:
                 tx.execute("connections_expired", now=now_us)
                 opened = tx.one("connection_open", host=name, expires_at=expires, owner=self._owner)
                 return Grant(wait, opened["id"] if opened else None)
-        assert standing is not None  # noqa: S101 — it was inserted two lines above
+            self._free_dead(tx, name)
+        assert standing is not None  # noqa: S101 — it was inserted a few lines above
         if standing["cooling_until"] > now_us:
             raise HostWait(name, _instant(standing["cooling_until"]), standing["reason"])
         if standing["next_at"] > latest:
@@ -81,6 +83,12 @@ class Budgets:
         if patience <= timedelta(0):
             raise HostWait(name, now + timedelta(seconds=10), "no connection is free")
         return None
+
+    def _free_dead(self, tx: Transaction, name: str) -> None:
+        """A killed process gives nothing back; where it can be seen that it is gone, nobody waits for it."""
+        for row in tx.all("connections_of_host", host=name):
+            if is_gone(row["owner"]):
+                tx.execute("connection_close", id=row["id"])
 
     def _refuse_while_cooling(self, name: str) -> None:
         with self._database.reader() as reader:

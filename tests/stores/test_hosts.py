@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from stoma.errors import HostWait, Stopped
 from stoma.hosts import HostRule
+from stoma.scheduler.owner import this_process
 from stoma.stores import Store
 from stoma.stores.hosts import Budgets
 from tests.support.clock import Clock
@@ -60,6 +62,14 @@ def test_connections_are_counted_and_expire(store: Store, clock: Clock) -> None:
     # Whoever held them was killed: they count until their time is over, and no longer.
     clock.forward(seconds=61)
     mine.enter("two.example", HOLD, PATIENCE)
+
+
+def test_the_connections_of_a_killed_process_are_free_at_once(store: Store, clock: Clock) -> None:
+    dead = replace(this_process(), started=this_process().started - 1)
+    theirs = Budgets(store.database, RULES, str(dead), clock.forward)
+    for _ in range(2):
+        theirs.enter("two.example", timedelta(hours=1), PATIENCE)
+    assert budgets(store, clock).enter("two.example", HOLD, PATIENCE).connection is not None
 
 
 def test_waiting_for_a_connection_ends(store: Store, clock: Clock) -> None:

@@ -32,8 +32,8 @@ delete from connections where id = :id;
 -- name: connections_expired
 delete from connections where expires_at <= :now;
 
--- name: connection_next_expiry
-select min(expires_at) as expires_at from connections where host = :host and expires_at > :now;
+-- name: connections_of_host
+select id, owner from connections where host = :host;
 
 -- name: host_cooling
 select cooling_until, reason from host_budgets where host = :host and cooling_until > :now;

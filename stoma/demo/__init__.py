@@ -1,0 +1,1 @@
+"""A demonstration without a network: a local stand-in for the sources."""

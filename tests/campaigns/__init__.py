@@ -1,0 +1,1 @@
+"""Long campaigns as scripts; a short form of each runs in the suite."""
