@@ -16,11 +16,12 @@ FLOORS = {
     5: ["scheduler.manager"],
     4: [
         "scheduler.ticker", "scheduler.settling", "scheduler.runner", "scheduler.handle", "scheduler.foreground",
-        "scheduler.cluster", "scheduler.watcher", "notify.*",
+        "scheduler.heartbeat", "scheduler.cluster", "scheduler.watcher", "notify.*",
     ],
     3: [
         "scheduler.config", "scheduler.definitions", "scheduler.files", "scheduler.loading", "scheduler.settings",
-        "scheduler.edits", "scheduler.inforce", "scheduler.agenda", "scheduler.pipeline", "scheduler.parts",
+        "scheduler.edits", "scheduler.inforce", "scheduler.agenda", "scheduler.pipeline", "scheduler.normalizing",
+        "scheduler.parts",
         "scheduler.overview", "scheduler.explain", "scheduler.backfill", "scheduler.state", "export",
     ],
     2: ["collectors.*", "normalizers.*", "stores.*"],

@@ -30,7 +30,7 @@ def serve(
         server = None
         if with_server:
             server = Server(scheduler, config.api.host, config.api.port, _tokens(config))
-            scheduler.api_url = server.url
+            scheduler.heartbeat.api_url = server.url
         stack.enter_context(stopped_by_signals(scheduler.ask_to_stop))
         scheduler.start()
         if server is not None:

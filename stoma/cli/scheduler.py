@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import time
 from pathlib import Path
@@ -67,6 +66,7 @@ def start(
 @reporting
 def status(config_file: Path | None, as_json: bool) -> None:
     """How things stand. Exit code 0: running; 1: not running; 3: running, but something is wrong."""
+    from stoma.cli.status import show_status, status_despite
     from stoma.errors import ConfigError, StoreError
     from stoma.scheduler.overview import status_overview
 
@@ -76,7 +76,7 @@ def status(config_file: Path | None, as_json: bool) -> None:
             overview = status_overview(here.config, here.store, here.store.now())
     except ConfigError as error:
         # A scheduler that runs goes on with the text before; what it does is still in the store.
-        found = _overview_despite(config_file)
+        found = status_despite(config_file)
         if found is None:
             raise
         overview = found
@@ -92,7 +92,7 @@ def status(config_file: Path | None, as_json: bool) -> None:
     if as_json:
         print_json(overview)
     else:
-        _show_status(overview)
+        show_status(overview)
     if overview["config"]["errors"]:
         leave(DEGRADED)
     leave(WELL if overview["running"] else NOT_COMPLETE)
@@ -310,61 +310,6 @@ def _follow(store: Store, run_id: int, as_json: bool) -> int:
     else:
         show([result_of(run)])
     return WELL if run.status is TaskStatus.COMPLETED else NOT_COMPLETE
-
-
-def _overview_despite(config_file: Path | None) -> dict[str, Any] | None:
-    """The overview without the tasks, when a file is broken; None where no store can be found either."""
-    from stoma.documents import read
-    from stoma.scheduler.config import Config, base_of
-    from stoma.scheduler.files import MAIN
-    from stoma.scheduler.overview import status_overview
-    from stoma.scheduler.parts import connect, data_folder
-    from stoma.stores import sqlite_path
-
-    base = base_of(config_file)
-    path = config_file or base / MAIN
-    document = read(path, path.name)
-    store = document.data.get("store") if isinstance(document.data, dict) else None
-    url = store.get("url") if isinstance(store, dict) else None
-    config = Config(base=base, path=path)
-    if isinstance(url, str):
-        config = dataclasses.replace(config, store_url=url)
-    file = sqlite_path(config.store_url, data_folder(config))
-    if file is not None and not file.exists():
-        return None
-    with connect(config) as opened_store:
-        return status_overview(config, opened_store, opened_store.now())
-
-
-def _show_status(overview: dict[str, Any]) -> None:
-    for node in overview["nodes"]:
-        tell(
-            f"running: {node['node']} since {local(node['started_at'])}"
-            + (f", {node['api']}/" if node["api"] else "")
-        )
-        if node["abandoned_threads"]:
-            tell(f"  {node['abandoned_threads']} threads hang and were given up; a restart frees them")
-    if not overview["running"]:
-        tell("not running: start it with `stoma-run`")
-    for error in overview["config"]["errors"]:
-        place = f"{error['file']}:{error['line']}:{error['column']}" if error["line"] else error["file"]
-        tell_error(f"{place}: {error['message']}", error["hint"])
-    tell(
-        f"tasks: {overview['tasks']}, switched on {overview['enabled']}, blocked {overview['blocked']};"
-        f" configuration {overview['config']['hash']}, generation {overview['config']['generation']}"
-    )
-    for run in overview["running_runs"]:
-        tell(
-            f"  now: {run['task']} (run {run['run']}, try {run['attempt']}): {run['seen']} seen, {run['pages']} pages"
-        )
-    for run in overview["waiting_runs"]:
-        tell(f"  waiting: {run['task']} (run {run['run']}, {run['status']}) for {run['waits_for']}")
-    for host in overview["hosts"]:
-        tell(f"  host {host['host']} cools down until {local(host['cooling_until'])}: {host['reason']}")
-    for due in overview["next_runs"][:5]:
-        tell(f"  next: {due['task']} at {local(due['at'])}")
-    records = ", ".join(f"{count} of kind {kind}" for kind, count in overview["records"].items())
-    tell(f"records: {records or 'none yet'} ({overview['store']})")
 
 
 def _short(path: Path) -> str:

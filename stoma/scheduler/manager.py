@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import datetime, timedelta
 from pathlib import Path
 from time import monotonic, sleep
-from typing import Any
 
-from stoma import __version__
 from stoma.errors import Blocked, Problem, StoreError
 from stoma.log import logger
 from stoma.scheduler import agenda
@@ -22,12 +21,12 @@ from stoma.scheduler.base import Run, SkipReason, Task, TaskStatus, iso
 from stoma.scheduler.config import Config, blocked_reason, load_config, schedule_hash, task_hash
 from stoma.scheduler.foreground import Foreground
 from stoma.scheduler.handle import Handle, TaskState, followed, started
+from stoma.scheduler.heartbeat import Heartbeat
 from stoma.scheduler.inforce import InForce
 from stoma.scheduler.overview import describe, patterns_of
 from stoma.scheduler.owner import this_process
 from stoma.scheduler.parts import (
     connect,
-    data_folder,
     hand_run,
     host_of,
     known_hosts,
@@ -36,18 +35,14 @@ from stoma.scheduler.parts import (
 )
 from stoma.scheduler.runner import Runner, recover
 from stoma.scheduler.settling import settle_due
-from stoma.scheduler.state import FILE, snapshot, write_state
 from stoma.scheduler.ticker import Ticker
 from stoma.stores import Store
-from stoma.stores.nodes import Node
 
 STOP_SECONDS = 8.0
 """How long a graceful stop waits for runs; with what follows it stays below ten seconds."""
 
 HEARTBEAT = timedelta(seconds=5)
 RESCAN = timedelta(seconds=2)
-SNAPSHOT = 60.0
-"""Seconds after which scheduler_state.json is written even when nothing has changed."""
 
 
 class Scheduler:
@@ -65,38 +60,34 @@ class Scheduler:
         path = given.path if given is not None else _path(config)
         reload = reload or (lambda: load_config(path))
         self._in_force = InForce(given or reload(), reload)
-        self.api_url: str | None = None
         self.loaded_at: datetime | None = None
         self.last_tick: float | None = None
         self.store: Store = connect(self.config, clock=clock)
         self.ticker = Ticker()
-        self.runner: Runner | None = None
-        self._lock_file: Any = None
         self._loop_thread: threading.Thread | None = None
         self._end_asked = False
         self._stopping = threading.Event()
         self._wake = threading.Event()
         self._look_again = threading.Event()
-        self._started_at = self.store.now()
         self._overrides: dict[str, bool] = {}
-        # True when scheduler_state.json tells less than the truth.
-        self._changed = True
-        self._snapshot_at = 0.0
+        self.runner = Runner(
+            surroundings(self.config, self.store),
+            self._task_in_force,
+            self.config.max_concurrent_tasks,
+            on_end=self._run_ended,
+        )
+        self.heartbeat = Heartbeat(self.store, self._in_force)
+        self._held = ExitStack()
 
     # -- starting and stopping -------------------------------------------------------------------------------
 
     def start(self) -> None:
         """Take the lock, take up the tasks and begin to tick on a thread; returns when that is done."""
-        self._take_lock()
+        who = f"{this_process().described}, since {iso(self.heartbeat.started_at)}"
+        self._held.enter_context(self.store.database.sole_scheduler(who))
         try:
             now = self.store.now()
-            self.runner = Runner(
-                surroundings(self.config, self.store),
-                self.config_task,
-                self.config.max_concurrent_tasks,
-                on_end=self._run_ended,
-            )
-            recover(self.store, self.config_task, now)
+            recover(self.store, self._task_in_force, now)
             self.take_up(now)
             for interval, name, work in (
                 (HEARTBEAT, "heartbeat", self.beat),
@@ -109,7 +100,7 @@ class Scheduler:
             self.last_tick = monotonic()
             self.beat()
         except BaseException:
-            self._release_lock()
+            self._held.close()
             raise
         self._loop_thread = threading.Thread(target=self._loop, name="scheduler", daemon=True)
         self._loop_thread.start()
@@ -120,17 +111,15 @@ class Scheduler:
             return
         self._stopping.set()
         self._wake.set()
-        if self._loop_thread is not None:
-            self._loop_thread.join(timeout=2)
         try:
-            if self.runner is not None:
+            if self._loop_thread is not None:
+                self._loop_thread.join(timeout=2)
                 self.runner.stop(seconds)
-                self.store.nodes.leave(str(this_process()))
-                self._write_state(running=False)
-        except (StoreError, OSError) as error:
-            logger.error("while stopping: {}", error)
+                self.heartbeat.leave(self.runner, self.loaded_at)
+        except StoreError as error:
+            logger.error("while stopping: {}", error.message)
         finally:
-            self._release_lock()
+            self._held.close()
             self.store.close()
 
     def ask_to_stop(self) -> None:
@@ -185,8 +174,7 @@ class Scheduler:
             self.take_up(self.store.now())
             self._wake.set()
 
-    def config_task(self, task_id: str) -> Task | None:
-        """The definition in force of a task."""
+    def _task_in_force(self, task_id: str) -> Task | None:
         return self.config.tasks.get(task_id)
 
     def task(self, task_id: str) -> TaskState:
@@ -236,7 +224,7 @@ class Scheduler:
         """Switch a task on or off, for good."""
         task = task_named(self.config, task_id)
         self.store.agenda.enable(task.id, enabled, self.store.now())
-        self._changed = True
+        self.heartbeat.note_change()
         self._wake.set()
 
     # -- the loop --------------------------------------------------------------------------------------------
@@ -251,8 +239,7 @@ class Scheduler:
                     self.rescan()
                 now = self.store.now()
                 self.tick(now)
-                if self.runner is not None:
-                    self.runner.fill()
+                self.runner.fill()
                 self.last_tick = monotonic()
                 most = self.config.check_interval.total_seconds()
                 self._wake.wait(self.ticker.idle_seconds(self.store.now(), most))
@@ -274,7 +261,7 @@ class Scheduler:
             return []
         self._overrides = self.store.agenda.overrides()
         made = settle_due(self.store, self.ticker, self.config.tasks, self._refusal, now)
-        self._changed = True
+        self.heartbeat.note_change()
         return made
 
     def _refusal(self, task: Task) -> agenda.Refusal | None:
@@ -287,23 +274,7 @@ class Scheduler:
 
     def beat(self) -> None:
         """Say that this process lives, in the store and in the state file."""
-        now = self.store.now()
-        owner = this_process()
-        node = Node(
-            owner=str(owner),
-            hostname=owner.hostname,
-            pid=owner.pid,
-            version=__version__,
-            api_url=self.api_url,
-            config_hash=self.config.hash,
-            generation=self.generation,
-            started_at=self._started_at,
-            state=self._memory(),
-        )
-        self.store.nodes.beat(node, now)
-        if self._changed or monotonic() - self._snapshot_at > SNAPSHOT:
-            self._changed = False
-            self._write_state(running=True)
+        self.heartbeat.beat(self.runner, self.loaded_at)
 
     def rescan(self) -> None:
         """Take up edited files; a broken edit is reported and changes nothing."""
@@ -324,7 +295,7 @@ class Scheduler:
             )
             self._wake.set()
         if change is not None or errors != self.errors:
-            self._changed = True
+            self.heartbeat.note_change()
             self.beat()
 
     def look_again(self) -> None:
@@ -333,11 +304,11 @@ class Scheduler:
         self._wake.set()
 
     def _run_ended(self, run: Run) -> None:
-        self._changed = True
+        self.heartbeat.note_change()
         self._wake.set()
 
     def _recover(self) -> None:
-        if recover(self.store, self.config_task, self.store.now()):
+        if recover(self.store, self._task_in_force, self.store.now()):
             self._wake.set()
 
     def take_up(self, now: datetime) -> None:
@@ -347,7 +318,7 @@ class Scheduler:
         self.ticker.load({i: patterns_of(task) for i, task in timed.items()}, accounted)
         self.store.hosts.know(known_hosts(self.config))
         self.loaded_at = now
-        self._changed = True
+        self.heartbeat.note_change()
 
     def _run_on_start(self, now: datetime) -> None:
         overrides = self.store.agenda.overrides()
@@ -355,53 +326,6 @@ class Scheduler:
             wanted = task.run_on_start and overrides.get(task.id, task.enabled)
             if wanted and blocked_reason(task, self.config) is None and not self.store.runs.open_of(task.id):
                 self.store.runs.add(hand_run(self.config, task, "run_on_start"), now)
-
-    # -- what lies in memory ---------------------------------------------------------------------------------
-
-    def _memory(self) -> dict[str, Any]:
-        runner = self.runner
-        return {
-            "threads": self.config.max_concurrent_tasks,
-            "working": [
-                {
-                    "task": entry.task.id,
-                    "run": entry.run.id,
-                    "pages": entry.tally.pages,
-                    "seen": entry.tally.seen,
-                    "expected": entry.tally.expected,
-                }
-                for entry in (runner.working if runner else [])
-            ],
-            "abandoned_threads": runner.abandoned if runner else 0,
-            "loaded_at": iso(self.loaded_at),
-            "errors": [problem.as_dict() for problem in self.errors],
-        }
-
-    def _write_state(self, *, running: bool) -> None:
-        self._snapshot_at = monotonic()
-        memory = {"generation": self.generation, "api": self.api_url, **self._memory()}
-        state = snapshot(self.config, self.store, self.store.now(), memory, running=running)
-        try:
-            write_state(data_folder(self.config), state)
-        except OSError as error:
-            logger.warning("{} cannot be written: {}", FILE, error.strerror)
-
-    # -- the lock of a SQLite file ---------------------------------------------------------------------------
-
-    def _take_lock(self) -> None:
-        if self.store.dialect != "sqlite":
-            return
-        from stoma.stores.sqlite import SchedulerLock, SqliteDatabase
-
-        database = self.store.database
-        assert isinstance(database, SqliteDatabase)  # noqa: S101 — the dialect says so
-        self._lock_file = SchedulerLock(database.path)
-        self._lock_file.acquire(f"{this_process().described}, since {iso(self._started_at)}")
-
-    def _release_lock(self) -> None:
-        if self._lock_file is not None:
-            self._lock_file.release()
-            self._lock_file = None
 
 
 def _path(given: object) -> Path | None:

@@ -11,10 +11,8 @@ Everything that may end a run early arrives here as an exception and leaves as a
 
 from __future__ import annotations
 
-import asyncio
-import inspect
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import blake2b
@@ -23,7 +21,7 @@ from typing import Any
 
 import orjson
 
-from stoma import collectors, normalizers
+from stoma import collectors
 from stoma.collectors.base import BaseCollector, Collection, Deadline, Progress
 from stoma.errors import (
     Blocked,
@@ -35,10 +33,10 @@ from stoma.errors import (
 )
 from stoma.hosts import HostRule
 from stoma.log import logger
-from stoma.normalizers.base import BaseNormalizer
 from stoma.records import CollectorResult, Record, Reject
 from stoma.references import resolve, unset
 from stoma.scheduler.base import Run, Task, TaskStatus
+from stoma.scheduler.normalizing import normalize, normalizer_of
 from stoma.scheduler.retry import next_try
 from stoma.stores import Store
 from stoma.stores.base import Transaction
@@ -127,7 +125,7 @@ def _collect(run: Run, task: Task, around: Surroundings, control: Control) -> Ru
     store = around.store
     config = resolve(task.config, around.base)
     collector = collectors.make(task.collector)
-    normalizer = _normalizer(task)
+    normalizer = normalizer_of(task)
     mark = fingerprint(task, collector)
     known = around.contact is not None and unset(around.contact, around.base) is None
     contact = resolve(around.contact, around.base) if known else None
@@ -154,7 +152,7 @@ def _collect(run: Run, task: Task, around: Surroundings, control: Control) -> Ru
         pages = collector.collect(collection)
         for result in pages:
             _check(control)
-            records, rejects = _normalize(normalizer, result)
+            records, rejects = normalize(normalizer, result)
             latest_cursor = result.cursor or latest_cursor
             ended = _save_page(around, run, task, mark, result, records, rejects, latest_cursor)
             tally.pages += 1
@@ -227,58 +225,6 @@ def _finish(
             "cursor_move", task_id=task.id, fingerprint=mark, position=dict(cursor), run_id=run.id, now=now
         )
     return finish(tx, run, End(TaskStatus.COMPLETED), now)
-
-
-def _normalize(normalizer: BaseNormalizer, result: CollectorResult) -> tuple[list[Record], list[Reject]]:
-    """Records and rejects of a page; a mapping becomes a record, and what cannot become one a reject."""
-    given: Any = normalizer.normalize(result)
-    if inspect.isawaitable(given):
-        given = asyncio.run(_await(given))
-    records: list[Record] = []
-    rejects: list[Reject] = []
-    items: Iterable[Any] = given if given is not None else ()
-    for item in items:
-        if isinstance(item, Mapping):
-            item = _from_mapping(item, result)
-        if isinstance(item, Record) and item.external_id:
-            records.append(item)
-        elif isinstance(item, Reject):
-            rejects.append(item)
-        else:
-            rejects.append(Reject("no record came of it: it has no external_id", _plain(item)))
-    return records, [Reject(r.reason[:500], _plain(r.item), r.external_id[:200]) for r in rejects]
-
-
-def _from_mapping(item: Mapping[str, Any], result: CollectorResult) -> Record | Reject:
-    try:
-        given = {"source": result.source, "kind": "entry", **item}
-        for name in ("authors", "tags"):
-            if name in given:
-                given[name] = tuple(given[name])
-        return Record(**given)
-    except TypeError as error:
-        return Reject(f"not the fields of a record: {error}", item)
-
-
-def _plain(item: Any) -> Any:
-    """The item as JSON can carry it."""
-    try:
-        return orjson.loads(orjson.dumps(item, default=repr))
-    except orjson.JSONEncodeError:
-        return repr(item)
-
-
-async def _await(given: Any) -> Any:
-    return await given
-
-
-def _normalizer(task: Task) -> BaseNormalizer:
-    given = task.normalizer
-    if isinstance(given, type):
-        given = given()
-    if given is not None and not isinstance(given, str):
-        return given  # type: ignore[no-any-return]
-    return normalizers.make(given or task.collector)
 
 
 def _cursor(store: Store, task: Task, mark: str) -> Mapping[str, Any] | None:

@@ -63,6 +63,10 @@ class Database(ABC):
         """Bring the tables up to this version, under a lock; harmless when they already are."""
 
     @abstractmethod
+    def sole_scheduler(self, owner: str) -> AbstractContextManager[None]:
+        """Be the one scheduler of this database, where there may be only one; raises SchedulerRunning."""
+
+    @abstractmethod
     def close(self) -> None:
         """Let go of every connection."""
 

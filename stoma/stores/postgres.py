@@ -102,6 +102,10 @@ class PostgresDatabase(Database):
                         "insert into schema_migrations values (%s, %s, clock_timestamp())", (number, name)
                     )
 
+    @contextmanager
+    def sole_scheduler(self, owner: str) -> Iterator[None]:
+        yield  # any number may share a PostgreSQL
+
     def close(self) -> None:
         self._pool.close(timeout=2)
 

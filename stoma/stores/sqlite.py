@@ -1,8 +1,7 @@
-"""SQLite: one writer, WAL, short `begin immediate` transactions, and the lock file of the one scheduler."""
+"""SQLite: one writer, WAL, short `begin immediate` transactions."""
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -13,8 +12,9 @@ from typing import Any
 
 import orjson
 
-from stoma.errors import SchedulerRunning, StoreUnavailable
+from stoma.errors import StoreUnavailable
 from stoma.stores.base import Database, Row, migrations, statements
+from stoma.stores.lockfile import SchedulerLock
 
 BUSY_SECONDS = 30.0
 """How long a writer waits for another process before it gives up; transactions last milliseconds."""
@@ -108,6 +108,15 @@ class SqliteDatabase(Database):
                 return 0
         return row[0] or 0
 
+    @contextmanager
+    def sole_scheduler(self, owner: str) -> Iterator[None]:
+        lock = SchedulerLock(self.path)
+        lock.acquire(owner)
+        try:
+            yield
+        finally:
+            lock.release()
+
     def close(self) -> None:
         with self._writing:
             self._closed = True
@@ -166,55 +175,6 @@ class _Cursor:
 
     def lock(self, name: str) -> None:
         """Nothing to do: `begin immediate` lets one writer in at a time."""
-
-
-class SchedulerLock:
-    """One scheduler for one file: a lock file that the system frees when its holder dies."""
-
-    def __init__(self, database: Path) -> None:
-        self.path = database.with_name(database.name + ".lock")
-        self._handle: Any = None
-
-    def acquire(self, owner: str) -> None:
-        """Take the lock, or raise SchedulerRunning naming who holds it."""
-        try:
-            # Not opened for writing at once: that would empty the holder's name before we know.
-            handle = os.fdopen(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644), "r+", encoding="utf-8")
-        except OSError as error:
-            raise StoreUnavailable(f"{self.path} cannot be opened: {error.strerror}") from None
-        try:
-            _lock_file(handle)
-        except OSError:
-            holder = handle.read().strip() or "another process"
-            handle.close()
-            raise SchedulerRunning(
-                f"a scheduler already works on {self.path.with_suffix('').name}: {holder}",
-                "stop it first, or give this one another store.url",
-            ) from None
-        handle.seek(0)
-        handle.truncate()
-        handle.write(owner)
-        handle.flush()
-        self._handle = handle
-
-    def release(self) -> None:
-        """Free the lock; the file stays, because removing it could free somebody else's."""
-        if self._handle is not None:
-            self._handle.seek(0)
-            self._handle.truncate()
-            self._handle.close()
-            self._handle = None
-
-
-def _lock_file(handle: Any) -> None:
-    if os.name == "nt":  # pragma: no cover — Windows
-        import msvcrt
-
-        msvcrt.locking(handle.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
-    else:
-        import fcntl
-
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import pytest
 
 from stoma.errors import ConfigError, SchedulerRunning, StoreUnavailable
 from stoma.stores import open_store
-from stoma.stores.sqlite import SchedulerLock
+from stoma.stores.lockfile import SchedulerLock
 
 
 def test_the_file_is_made_with_its_folders(tmp_path: Path) -> None:
@@ -65,7 +65,7 @@ def test_one_scheduler_for_one_file(tmp_path: Path) -> None:
 
 def test_a_killed_holder_frees_the_lock(tmp_path: Path) -> None:
     script = (
-        "import sys, pathlib; from stoma.stores.sqlite import SchedulerLock\n"
+        "import sys, pathlib; from stoma.stores.lockfile import SchedulerLock\n"
         "lock = SchedulerLock(pathlib.Path(sys.argv[1])); lock.acquire('x'); print('held', flush=True)\n"
         "sys.stdin.read()"
     )
