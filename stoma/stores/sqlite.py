@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -43,8 +44,8 @@ class SqliteDatabase(Database):
         self._synchronous = synchronous
         self._statements = statements(self.dialect)
         self._writing = threading.RLock()
-        self._local = threading.local()
-        self._readers: list[sqlite3.Connection] = []
+        # Connections that nobody reads with just now; threads come and go, so none belongs to a thread.
+        self._idle: deque[_Cursor] = deque()
         self._closed = False
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -71,14 +72,17 @@ class SqliteDatabase(Database):
 
     @contextmanager
     def reader(self) -> Iterator[_Cursor]:
-        cursor = getattr(self._local, "cursor", None)
         with _translated(self.path):
-            if cursor is None:
-                connection = self._connect()
-                with self._writing:
-                    self._readers.append(connection)
-                cursor = self._local.cursor = _Cursor(connection, self._statements)
-            yield cursor
+            try:
+                cursor = self._idle.pop()
+            except IndexError:
+                cursor = _Cursor(self._connect(), self._statements)
+            try:
+                yield cursor
+            finally:
+                self._idle.append(cursor)
+                if self._closed:
+                    self._close_idle()
 
     def migrate(self) -> None:
         # Asked first, because a program that only reads should not have to write.
@@ -120,9 +124,13 @@ class SqliteDatabase(Database):
     def close(self) -> None:
         with self._writing:
             self._closed = True
-            for connection in [*self._readers, self._writer]:
-                connection.close()
-            self._readers.clear()
+            self._close_idle()
+            self._writer.close()
+
+    def _close_idle(self) -> None:
+        with suppress(IndexError):
+            while True:
+                self._idle.pop().close()
 
     def _connect(self) -> sqlite3.Connection:
         if self._closed:
@@ -144,6 +152,10 @@ class _Cursor:
     def __init__(self, connection: sqlite3.Connection, texts: Mapping[str, str]) -> None:
         self._connection = connection
         self._texts = texts
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._connection.close()
 
     def all(self, name: str, **values: Any) -> list[Row]:
         cursor = self._connection.execute(self._texts[name], _encoded(values))
