@@ -13,7 +13,9 @@ from stoma.normalizers import NORMALIZERS
 from stoma.normalizers.base import BaseNormalizer
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-SCHEMAS = {path.name.removesuffix(".schema.json") for path in (REPOSITORY / "schemas" / "collectors").iterdir()}
+SCHEMAS = {
+    path.name.removesuffix(".schema.json") for path in (REPOSITORY / "schemas" / "collectors").iterdir()
+}
 
 
 def test_both_tables_and_the_schemas_know_the_same_sources() -> None:

@@ -122,7 +122,7 @@ def test_every_due_instant_is_a_run_or_in_one_skip(
     while moment <= NOW:
         due.append(moment)
         moment = pattern.next_after(moment)
-    accounted = {instant: 0 for instant in due}
+    accounted = dict.fromkeys(due, 0)
     for instant in found.runs:
         accounted[instant] += 1
     for skip in found.skips:

@@ -1,0 +1,170 @@
+"""From checked documents to values: the entry of a task becomes a Task, settings become numbers and durations."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, replace
+from datetime import timedelta
+from functools import cache
+from typing import Any
+
+from stoma.documents.checking import Checker, Format
+from stoma.documents.schemas import schema
+from stoma.hosts import BUILT_IN, HostRule, rule_for
+from stoma.scheduler import patterns
+from stoma.scheduler.base import Task, TaskPriority
+from stoma.wording import did_you_mean, shown
+
+CATCH_UP = ("none", "latest", "all")
+TIMES = {"s": timedelta(seconds=1), "m": timedelta(minutes=1), "h": timedelta(hours=1)}
+
+
+def positive_duration(text: str) -> timedelta:
+    """A duration of more than nothing; ValueError otherwise."""
+    found = patterns.parse_duration(text)
+    if not found:
+        raise ValueError(f'"{shown(text)}" is no time at all; expected a duration such as 30s, 10m, 2h or 1d')
+    return found
+
+
+def parse_rate(text: str) -> timedelta:
+    """The gap between two requests at a rate such as `8/s`, `30/m` or `1000/h`; ValueError otherwise."""
+    found = re.fullmatch(r"([0-9]{1,6})/([smh])", text)
+    if not found or not int(found[1]):
+        raise ValueError(f'"{shown(text)}" is not a rate; expected one such as 8/s, 30/m or 1000/h')
+    return TIMES[found[2]] / int(found[1])
+
+
+def check_catch_up(text: str) -> None:
+    """The short form of catch_up; ValueError where it is none."""
+    if text not in CATCH_UP:
+        raise ValueError(
+            f'"{shown(text)}" is not allowed; allowed: {", ".join(CATCH_UP)}{did_you_mean(text, CATCH_UP)}'
+        )
+
+
+FORMATS: Mapping[str, Format] = {
+    "stoma-schedule": Format(patterns.parse, "a schedule such as daily_at_09:00"),
+    "stoma-timezone": Format(patterns.zone_of, "a time zone such as Europe/Berlin"),
+    "stoma-duration": Format(positive_duration, "a duration such as 30s, 10m, 2h or 1d"),
+    "stoma-duration-or-zero": Format(patterns.parse_duration, "a duration such as 30s, 10m, 2h or 1d"),
+    "stoma-catch-up": Format(check_catch_up, "none, latest or all"),
+    "stoma-rate": Format(parse_rate, "a rate such as 8/s or 30/m"),
+}
+
+
+@cache
+def checker(name: str) -> Checker:
+    """The judge of one kind of file: `stoma`, `tasks` or `preset`."""
+    return Checker(schema(name), FORMATS)
+
+
+def base_task(timezone: str, defaults: Mapping[str, Any] | None) -> Task:
+    """What holds for every task that does not say otherwise."""
+    return with_entry(Task(id="", name="", collector="", timezone=timezone), defaults or {})
+
+
+def task_from(task_id: str, entry: Mapping[str, Any], base: Task, origin: str) -> Task:
+    """The entry of a task, on top of what holds for all of them."""
+    return with_entry(replace(base, id=task_id, name=entry.get("name", task_id), origin=origin), entry)
+
+
+def with_entry(task: Task, entry: Mapping[str, Any]) -> Task:
+    """The task with the keys of an entry; keys inside `retry`, `catch_up` and `expect` replace one by one."""
+    return replace(task, **{key: _CONVERT[key](task, value) for key, value in entry.items()})
+
+
+def with_normalizer(task: Task, normalizer: Any) -> Task:
+    """The task with a normalizer of its own: an object, a class or a known name."""
+    return replace(task, normalizer=normalizer)
+
+
+def _catch_up(task: Task, value: str | Mapping[str, Any]) -> Any:
+    found: dict[str, Any] = {"runs": value} if isinstance(value, str) else dict(value)
+    if "max_lateness" in found:
+        found["max_lateness"] = positive_duration(found["max_lateness"])
+    return replace(task.catch_up, **found)
+
+
+def _retry(task: Task, value: Mapping[str, Any]) -> Any:
+    durations = {key: patterns.parse_duration(value[key]) for key in ("first", "max") if key in value}
+    return replace(task.retry, **{**value, **durations})
+
+
+def _same(_: Task, value: Any) -> Any:
+    return value
+
+
+_CONVERT: Mapping[str, Callable[[Task, Any], Any]] = {
+    "name": _same,
+    "collector": _same,
+    "config": lambda _, value: value or {},
+    "schedule": lambda _, value: (value,) if isinstance(value, str) else tuple(value),
+    "timezone": _same,
+    "priority": lambda _, value: TaskPriority(value),
+    "timeout": lambda _, value: positive_duration(value),
+    "retry": _retry,
+    "overlap": _same,
+    "catch_up": _catch_up,
+    "expect": lambda task, value: replace(task.expect, **value),
+    "run_on_start": _same,
+    "enabled": _same,
+    "keep_cursor": _same,
+}
+
+
+def host_rules(hosts: Mapping[str, Mapping[str, Any]] | None) -> dict[str, HostRule]:
+    """Budgets by host; what an entry does not say stays as it is built in, or as `"*"` says."""
+    found: dict[str, HostRule] = {}
+    # "*" comes first, because it is what the others start from.
+    for name, entry in sorted((hosts or {}).items(), key=lambda pair: pair[0] != "*"):
+        name = name.lower().rstrip(".").strip("[]")
+        rule = BUILT_IN["*"] if name == "*" else rule_for(name, found)
+        if "gap" in entry:
+            rule = replace(rule, gap=patterns.parse_duration(entry["gap"]))
+        if "rate" in entry:
+            rule = replace(rule, gap=parse_rate(entry["rate"]))
+        if "concurrency" in entry:
+            rule = replace(rule, concurrency=entry["concurrency"])
+        found[name] = rule
+    return found
+
+
+def task_hash(task: Task) -> str:
+    """16 hex digits of what a task does and when: the same wherever it is declared."""
+    words = [str(getattr(task, name)) for name in _PLAIN]
+    return stable_hash([*words, task.config, _python_name(task.normalizer)])
+
+
+def schedule_hash(task: Task) -> str:
+    """16 hex digits of when a task is due."""
+    return stable_hash([task.timezone, *task.schedule])
+
+
+# All but the origin: where a task stands changes nothing about what it does.
+_PLAIN = tuple(entry.name for entry in fields(Task) if entry.name not in {"config", "normalizer", "origin"})
+
+
+def stable_hash(value: Any) -> str:
+    """16 hex digits of a value as JSON: the same in every process and on every node."""
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=str)
+    return hashlib.sha256(text.encode("utf-8", errors="surrogatepass")).hexdigest()[:16]
+
+
+def plain(value: Any) -> Any:
+    """A value from Python as a file would hold it: mappings become dicts, sequences lists."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        return [plain(item) for item in value]
+    return value
+
+
+def _python_name(thing: Any) -> str | None:
+    if thing is None or isinstance(thing, str):
+        return thing
+    kind = thing if isinstance(thing, type) else type(thing)
+    return f"{kind.__module__}:{kind.__qualname__}"

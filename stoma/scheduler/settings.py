@@ -1,0 +1,77 @@
+"""The configuration as a value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import cached_property
+from pathlib import Path
+
+from stoma.errors import NotFound
+from stoma.hosts import HostRule
+from stoma.resources import preset_path
+from stoma.scheduler import files
+from stoma.scheduler.base import Task
+from stoma.scheduler.definitions import stable_hash, task_hash
+
+BUILT_IN_PRESET = "default"
+CONTACT = "${env:STOMA_CONTACT}"
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """Where the control server listens, the names it answers to, and its tokens as references."""
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    hosts: tuple[str, ...] = ()
+    tokens: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Config:
+    """All that was written, complete, with defaults filled in and references unresolved."""
+
+    # The folder from which relative paths count.
+    base: Path
+    # None where there is no stoma.yaml and the built-in preset stands for it.
+    path: Path | None = None
+    built_in: bool = False
+    tasks: Mapping[str, Task] = field(default_factory=dict)
+    timezone: str = "UTC"
+    max_concurrent_tasks: int = 3
+    check_interval: timedelta = timedelta(seconds=1)
+    lease: timedelta = timedelta(seconds=30)
+    store_url: str = "sqlite:///stoma.db"
+    synchronous: str = "normal"
+    api: Api = Api()
+    hosts: Mapping[str, HostRule] = field(default_factory=dict)
+    contact: str | None = None
+    # The presets in force, in order, and the ids of the tasks of each.
+    presets: tuple[str, ...] = ()
+    preset_tasks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    include: tuple[str, ...] = files.DEFAULT_INCLUDE
+    # Every file that was read, with the hash of its content.
+    files: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def hash(self) -> str:
+        """16 hex digits of all tasks and settings: equal on all nodes that were given the same."""
+        settings = [
+            self.timezone, self.max_concurrent_tasks, str(self.check_interval), str(self.lease), self.store_url,
+            self.synchronous, str(self.api), self.contact, {host: str(rule) for host, rule in self.hosts.items()},
+        ]  # fmt: skip
+        return stable_hash([settings, {i: task_hash(task) for i, task in self.tasks.items()}])
+
+    def files_signature(self) -> Mapping[str, str]:
+        """What `files` would be now; different from it when something was edited, added or removed."""
+        main = self.path or self.base / files.MAIN
+        paths = [main] if self.path or main.exists() else []
+        paths += files.included(self.base, self.include)
+        for name in self.presets:
+            try:
+                paths.append(preset_path(name, self.base))
+            except NotFound:
+                continue
+        return {str(path): files.digest_of(path) for path in paths}

@@ -1,0 +1,60 @@
+"""How messages show what people wrote: the nearest known name, and values that cannot drive a terminal."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+SIMILAR = 0.6
+"""How alike two names must be (0 to 1) before one is proposed for the other."""
+
+LONGEST_SHOWN = 80
+
+_PASSWORD = re.compile(r"(?<=://)([^/\s:@]*):([^@\s]+)(?=@)")
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The known name most like `word`, or None when none is like it; case, `-` and `_` count little."""
+    from difflib import get_close_matches
+
+    # Comparing takes quadratic time, and nobody mistypes a name of this length.
+    if len(word) > 200:
+        return None
+    plain = {_plain(name): name for name in known}
+    found = get_close_matches(_plain(word), list(plain), n=1, cutoff=SIMILAR)
+    return plain[found[0]] if found else None
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """`; did you mean "NAME"?`, or nothing when no known name is near."""
+    found = nearest(word, known)
+    return f'; did you mean "{found}"?' if found else ""
+
+
+def shown(text: str, longest: int = LONGEST_SHOWN) -> str:
+    """Text from a file as a message may carry it: in one line, clipped, no control characters, no passwords."""
+    text = without_passwords(text)
+    clipped = text if len(text) <= longest else text[: longest - 1] + "…"
+    return clipped if clipped.isprintable() else "".join(map(printable, clipped))
+
+
+def without_passwords(text: str) -> str:
+    """The text with the password of each `scheme://user:password@host` starred out, letter by letter."""
+    return _PASSWORD.sub(lambda found: f"{found[1]}:{'*' * len(found[2])}", text) if "://" in text else text
+
+
+def printable(character: str) -> str:
+    """The character, or a stand-in of the same length when it would not show as itself."""
+    if character.isprintable():
+        return character
+    return " " if character.isspace() else "·"
+
+
+def listed(words: Iterable[str], last: str = "or") -> str:
+    """`a, b or c`."""
+    *first, end = words
+    return f"{', '.join(first)} {last} {end}" if first else end
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("-", "_").replace(" ", "_")

@@ -1,0 +1,210 @@
+"""The shipped schemas: sound, described, in agreement with the program and with the presets."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from stoma.collectors import COLLECTORS
+from stoma.documents import parse, read, schema, schema_names
+from stoma.resources import folder, preset_names, schema_path
+from stoma.scheduler.base import CatchUp, Expect, Retry, Task, TaskPriority
+from stoma.scheduler.config import load_preset
+from stoma.scheduler.definitions import FORMATS, checker, parse_rate, positive_duration
+from stoma.scheduler.patterns import parse_duration
+from stoma.scheduler.settings import Api, Config
+
+NAMES = schema_names()
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+def parts(value: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every mapping inside a schema, with its path."""
+    if isinstance(value, dict):
+        yield path, value
+        for key, item in value.items():
+            yield from parts(item, f"{path}/{key}")
+    elif isinstance(value, list):
+        for number, item in enumerate(value):
+            yield from parts(item, f"{path}/{number}")
+
+
+def test_every_schema_is_there():
+    assert NAMES == [
+        "collectors/arxiv", "collectors/github", "collectors/sec_edgar", "preset", "stoma", "task", "tasks"
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_is_a_schema(name):
+    written = json.loads(schema_path(name).read_text())
+    Draft202012Validator.check_schema(written)
+    assert written["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    # The name of the file itself, so that editors find its neighbours from wherever the folder lies.
+    assert written["$id"] == schema_path(name).name
+    # In one piece, and nothing is left to be looked up.
+    assert not [path for path, part in parts(schema(name)) if "$ref" in part]
+    Draft202012Validator.check_schema(schema(name))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_key_has_a_sentence(name):
+    described = dict(parts(schema(name)))
+    assert schema(name)["description"].endswith(".")
+    for path, part in described.items():
+        if path.endswith("/properties") and "/if" not in path and "/then" not in path:
+            for key, inner in part.items():
+                assert inner.get("description", "").endswith("."), f"{name}{path}/{key}"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_examples_are_valid(name):
+    validator = Draft202012Validator(schema(name))
+    examples = 0
+    for path, part in parts(schema(name)):
+        judge = validator.evolve(schema=part)
+        for example in part.get("examples", []) if isinstance(part.get("examples"), list) else []:
+            examples += 1
+            assert [error.message for error in judge.iter_errors(example)] == [], f"{name}{path}"
+        if "default" in part and not path.endswith("/properties"):
+            assert judge.is_valid(part["default"]), f"{name}{path}: its default"
+    assert examples
+
+
+def test_every_format_is_known():
+    used = {
+        part["format"]
+        for name in NAMES
+        for _, part in parts(schema(name))
+        if isinstance(part.get("format"), str)
+    }
+    assert used == set(FORMATS)
+
+
+def test_a_pattern_for_editors_agrees_with_the_parser():
+    word = schema("task")["properties"]["schedule"]
+    for text in (
+        "hourly",
+        "daily",
+        "weekly",
+        "daily_at_09:00",
+        "daily_at_23:59",
+        "interval_05m",
+        "interval_2h",
+    ):
+        assert Draft202012Validator(word).is_valid(text)
+        FORMATS["stoma-schedule"].check(text)
+    for text in ("daily_at_24:00", "daily_at_9:00", "10:30", "Daily", "interval_2d", ""):
+        assert not Draft202012Validator(word).is_valid(text)
+        with pytest.raises(ValueError):
+            FORMATS["stoma-schedule"].check(text)
+
+
+# -- agreement with the program ------------------------------------------------------------------------------
+
+
+def test_every_collector_has_its_schema():
+    assert schema("task")["properties"]["collector"]["enum"] == list(COLLECTORS)
+    assert {name.removeprefix("collectors/") for name in NAMES if "/" in name} == set(COLLECTORS)
+    chosen = {rule["if"]["properties"]["collector"]["const"] for rule in schema("task")["allOf"]}
+    assert chosen == set(COLLECTORS)
+
+
+def test_defaults_take_the_keys_of_a_task():
+    keys = set(schema("task")["properties"])
+    assert set(schema("stoma")["properties"]["defaults"]["properties"]) == keys - {
+        "name",
+        "collector",
+        "config",
+        "schedule",
+    }
+
+
+def test_the_defaults_told_are_those_of_the_program():
+    task = {key: part.get("default") for key, part in schema("task")["properties"].items()}
+    assert task["priority"] == Task.__dataclass_fields__["priority"].default
+    assert parse_duration(task["timeout"]) == Task.__dataclass_fields__["timeout"].default
+    assert task["catch_up"] == CatchUp().runs
+    for key in ("overlap", "run_on_start", "enabled", "keep_cursor"):
+        assert task[key] == Task.__dataclass_fields__[key].default
+    retry = {
+        key: part["default"] for key, part in schema("task")["properties"]["retry"]["properties"].items()
+    }
+    durations = {key: parse_duration(retry[key]) for key in ("first", "max")}
+    assert Retry(**{**retry, **durations}) == Retry()
+    assert (
+        schema("task")["properties"]["expect"]["properties"]["min_records"]["default"] == Expect().min_records
+    )
+    assert schema("task")["properties"]["priority"]["enum"] == [str(priority) for priority in TaskPriority]
+
+    top = schema("stoma")["properties"]
+    config = Config(Path())
+    scheduler = {key: part["default"] for key, part in top["scheduler"]["properties"].items()}
+    assert scheduler["max_concurrent_tasks"] == config.max_concurrent_tasks
+    assert scheduler["check_interval_seconds"] == config.check_interval.total_seconds()
+    assert positive_duration(scheduler["lease"]) == config.lease
+    assert top["store"]["properties"]["url"]["default"] == config.store_url
+    assert top["store"]["properties"]["synchronous"]["default"] == config.synchronous
+    assert top["api"]["properties"]["host"]["default"] == Api().host
+    assert top["api"]["properties"]["port"]["default"] == Api().port
+    assert top["include"]["default"] == list(config.include)
+    assert top["timezone"]["default"] == config.timezone
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("8/s", 0.125), ("30/m", 2), ("3600/h", 1)])
+def test_rates(text, seconds):
+    assert parse_rate(text).total_seconds() == seconds
+
+
+@pytest.mark.parametrize("text", ["", "8", "0/s", "8/d", "8 /s", "-1/s", "1.5/s"])
+def test_what_is_no_rate(text):
+    with pytest.raises(ValueError, match="is not a rate; expected one such as 8/s, 30/m or 1000/h"):
+        parse_rate(text)
+
+
+# -- what ships with them ------------------------------------------------------------------------------------
+
+
+def test_the_presets_of_the_mission(tmp_path):
+    tasks = {name: load_preset(name, tmp_path) for name in preset_names(tmp_path)}
+    assert {name: list(found) for name, found in tasks.items()} == {
+        "default": [
+            "arxiv_daily_trending", "github_daily_trending", "sec_recent_filings", "arxiv_weekly_comprehensive",
+            "github_weekly_comprehensive",
+        ],
+        "research": ["arxiv_ai", "arxiv_nlp", "arxiv_computer_vision"],
+        "business": ["sec_annual_reports", "sec_quarterly_reports", "sec_insider_trading"],
+        "development": ["github_python", "github_typescript", "github_rust", "github_go"],
+    }  # fmt: skip
+    assert tasks["default"]["sec_recent_filings"].schedule == ("interval_2h",)
+
+
+@pytest.mark.parametrize("name", ["business", "default", "development", "research"])
+def test_a_preset_is_described_and_found_by_editors(name):
+    path = folder("presets") / f"{name}.yaml"
+    assert path.read_text().startswith("# yaml-language-server: $schema=../schemas/preset.schema.json\n")
+    document = read(path)
+    assert document.data["description"].endswith(".")
+    assert checker("preset").accepts(document.data)
+
+
+def test_the_repositorys_own_stoma_yaml():
+    path = REPOSITORY / "stoma.yaml"
+    assert path.read_text().startswith("# yaml-language-server: $schema=schemas/stoma.schema.json\n")
+    document = read(path)
+    assert checker("stoma").accepts(document.data)
+    assert document.data["presets"] == ["default"]
+    # What is commented out works as well.
+    lines = path.read_text().splitlines()
+    shown = [
+        line.removeprefix("# ")
+        for line in lines
+        if line.startswith("#   ") or line in {"# tasks:", "# defaults:"}
+    ]
+    path_text = "\n".join([line for line in lines if not line.startswith("#")] + shown)
+    assert checker("stoma").accepts(parse(path_text, "stoma.yaml").data)
