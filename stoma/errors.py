@@ -15,6 +15,7 @@ StomaError                     every error that a person may see: one line and a
 ├── Stopped                    a run was asked to stop between two pages
 └── StoreError                 the store could not do it
     ├── StoreUnavailable       no connection, no space, no permission; tried again
+    ├── Conflict               two did the same at the same moment, and this one was second
     ├── SchedulerRunning       another scheduler holds this SQLite file
     └── Fenced                 somebody else owns this run now: nothing may be written
 """
@@ -154,6 +155,12 @@ class StoreError(StomaError):
 
 class StoreUnavailable(StoreError):
     """The store cannot be reached or written just now."""
+
+    retry = True
+
+
+class Conflict(StoreError):
+    """Somebody else wrote the same row at the same moment; nothing of this transaction was written."""
 
     retry = True
 

@@ -29,6 +29,9 @@ class Grant:
     connection: int | None = None
 
 
+LONGEST_COOLING = timedelta(hours=25)
+"""No cool-down lasts longer; one that seems to was written by a clock that was wrong."""
+
 ANY = "*"
 FREE = HostRule()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import traceback
 from typing import TYPE_CHECKING, Any
 
 from loguru import logger
@@ -12,7 +13,7 @@ from stoma.references import mask
 if TYPE_CHECKING:
     from loguru import Record
 
-__all__ = ["LEVELS", "logger", "set_up"]
+__all__ = ["LEVELS", "clean", "log_details", "logger", "set_up"]
 
 LEVELS = ("TRACE", "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
@@ -24,7 +25,17 @@ def set_up(level: str = "INFO", stream: Any = None) -> None:
     logger.remove()
     logger.configure(patcher=_patch, extra={"subject": ""})
     # diagnose shows the values of variables, secrets among them.
-    logger.add(stream or sys.stderr, level=level.upper(), format=FORMAT, diagnose=False, backtrace=False)
+    logger.add(stream or sys.stderr, level=level.upper(), format=_format, diagnose=False, backtrace=False)
+
+
+def log_details(error: BaseException) -> None:
+    """Where an unexpected error came from, for those who look closely: as text, so that it is masked like all."""
+    logger.debug("{}", "".join(traceback.format_exception(error)))
+
+
+def _format(record: Record) -> str:
+    # Without {exception}: a traceback from elsewhere would neither be masked nor cleaned.
+    return FORMAT + "\n"
 
 
 def _patch(record: Record) -> None:

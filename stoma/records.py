@@ -6,9 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from hashlib import blake2b
+from math import isfinite
 from typing import Any
 
 import orjson
+
+LONGEST_ID = 500
+"""Characters of an external id: what an index can carry, with room."""
 
 Json = Any
 """A value that JSON can carry."""
@@ -59,6 +63,38 @@ class Record:
         return (self.source, self.external_id)
 
 
+def checked(record: Record) -> Record:
+    """The record, if it has the types and sizes that every store can keep; raises ValueError saying what is wrong."""
+    for name in ("source", "external_id", "kind", "title", "summary", "url"):
+        value = getattr(record, name)
+        if not isinstance(value, str):
+            raise ValueError(f"{name}: found {_called(value)}, expected text")
+    if not record.external_id:
+        raise ValueError("it has no external_id")
+    if len(record.external_id) > LONGEST_ID:
+        raise ValueError(
+            f"external_id has {len(record.external_id)} characters, at most {LONGEST_ID} are kept"
+        )
+    for name in ("authors", "tags"):
+        value = getattr(record, name)
+        if not isinstance(value, tuple) or not all(isinstance(part, str) for part in value):
+            raise ValueError(f"{name}: found {_called(value)}, expected texts")
+    for name in ("published_at", "updated_at"):
+        value = getattr(record, name)
+        if value is not None and (not isinstance(value, datetime) or value.utcoffset() is None):
+            raise ValueError(f"{name}: found {_called(value)}, expected an instant with its zone")
+    if not isinstance(record.attributes, Mapping):
+        raise ValueError(f"attributes: found {_called(record.attributes)}, expected a mapping")
+    for name, value in record.measures.items():
+        if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+            raise ValueError(f"measures: {name} is {_called(value)}, expected a number")
+    return record
+
+
+def _called(value: Any) -> str:
+    return "nothing" if value is None else f"a value of type {type(value).__name__}"
+
+
 def sealed(record: Record) -> tuple[Record, str]:
     """The record as every store can keep it, and its content hash.
 
@@ -70,7 +106,7 @@ def sealed(record: Record) -> tuple[Record, str]:
     except orjson.JSONEncodeError:
         packed = b"\\u0000"
     if b"\\u0000" in packed:
-        record = replace(record, **{name: _holdable(getattr(record, name)) for name in Record.__slots__})
+        record = replace(record, **{name: holdable(getattr(record, name)) for name in Record.__slots__})
         packed = _packed(record)
     return record, blake2b(packed, digest_size=16).hexdigest()
 
@@ -91,13 +127,14 @@ def _packed(record: Record) -> bytes:
     return orjson.dumps(content, option=orjson.OPT_SORT_KEYS | orjson.OPT_UTC_Z)
 
 
-def _holdable(value: Any) -> Any:
+def holdable(value: Any) -> Any:
+    """A value as every database can hold it: NUL and lone surrogates become U+FFFD, also deep inside."""
     if isinstance(value, str):
         return value.encode("utf-8", "replace").decode("utf-8").replace("\0", "\N{REPLACEMENT CHARACTER}")
     if isinstance(value, Mapping):
-        return {_holdable(str(key)): _holdable(inner) for key, inner in value.items()}
+        return {holdable(str(key)): holdable(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return type(value)(_holdable(inner) for inner in value)
+        return type(value)(holdable(inner) for inner in value)
     return value
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from stoma.errors import Blocked
 
-REFERENCE = re.compile(r"\$\{(env|file):([^}]*)\}")
+REFERENCE = re.compile(r"\$\{(env|file):([^{}]*)\}")
 SHORTEST_SECRET = 4
 """Shorter values are not masked: they would tear holes into ordinary words and protect nothing."""
 

@@ -10,7 +10,7 @@ SIMILAR = 0.6
 
 LONGEST_SHOWN = 80
 
-_PASSWORD = re.compile(r"(?<=://)([^/\s:@]*):([^@\s]+)(?=@)")
+_PASSWORD = re.compile(r"(?<=://)([^/\s:@]{0,99}):([^@\s]{1,999})(?=@)")
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
@@ -33,7 +33,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 def shown(text: str, longest: int = LONGEST_SHOWN) -> str:
     """Text from a file as a message may carry it: in one line, clipped, no control characters, no passwords."""
-    text = without_passwords(text)
+    text = without_passwords(text[: longest * 10])
     clipped = text if len(text) <= longest else text[: longest - 1] + "…"
     return clipped if clipped.isprintable() else "".join(map(printable, clipped))
 

@@ -74,7 +74,9 @@ def has_token(headers: Mapping[str, str], tokens: Sequence[str]) -> bool:
     kind, _, shown = headers.get("authorization", "").partition(" ")
     if kind.lower() != "bearer":
         return False
-    found = [hmac.compare_digest(shown.strip().encode(), token.encode()) for token in tokens]
+    found = [
+        hmac.compare_digest(shown.strip().encode("latin-1", "replace"), token.encode()) for token in tokens
+    ]
     return any(found)
 
 

@@ -26,12 +26,15 @@ def serve(
     """Run until SIGTERM or Ctrl-C, then stop in order; a second signal stops at once. Gives the exit code."""
     scheduler = Scheduler(config, reload=reload)
     with ExitStack() as stack:
+        # First in, last out: also while stopping, a second signal stops at once.
+        stack.enter_context(stopped_by_signals(scheduler.ask_to_stop))
         stack.callback(scheduler.stop)
+        # Before the port, so that a second one is told who holds the database.
+        scheduler.hold()
         server = None
         if with_server:
             server = Server(scheduler, config.api.host, config.api.port, _tokens(config))
             scheduler.heartbeat.api_url = server.url
-        stack.enter_context(stopped_by_signals(scheduler.ask_to_stop))
         scheduler.start()
         if server is not None:
             server.start()

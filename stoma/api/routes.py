@@ -70,7 +70,8 @@ def history(scheduler: Scheduler, query: Mapping[str, str]) -> Answer:
     before = _number(query, "before", NEWEST, 1, NEWEST)
     task_id = query.get("task")
     # The runs of a task that is gone can still be asked for; a wrong name gets its nearest.
-    if task_id is not None and not scheduler.store.runs.history(task_id, limit=1):
+    is_id = task_id is not None and edits.TASK_ID.match(task_id)
+    if task_id is not None and not (is_id and scheduler.store.runs.history(task_id, limit=1)):
         task_named(scheduler.config, task_id)
     wanted = query.get("status")
     if wanted is not None and wanted not in set(TaskStatus):
@@ -121,6 +122,7 @@ def _number(query: Mapping[str, str], name: str, default: int, least: int, most:
     text = query.get(name)
     if text is None:
         return default
-    if not (text.isascii() and text.isdigit()) or not least <= int(text[:20]) <= most:
+    is_number = text.isascii() and text.isdigit() and len(text) < 20
+    if not is_number or not least <= int(text) <= most:
         raise UsageError(f'{name}: found "{text[:50]}", expected a whole number from {least} to {most}')
     return int(text)

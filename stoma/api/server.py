@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import bottle
@@ -14,7 +14,7 @@ from waitress.wasyncore import close_all
 from stoma.api import guard, pages
 from stoma.api.routes import ROUTES, Answer, Function
 from stoma.errors import ConfigError, NotFound, Problem, StomaError, StoreError, UsageError
-from stoma.log import logger
+from stoma.log import log_details, logger
 from stoma.scheduler.manager import Scheduler
 
 MOST_BODY = 1_000_000
@@ -94,7 +94,7 @@ def application(scheduler: Scheduler, hosts: Sequence[str] = (), tokens: Sequenc
     app = bottle.Bottle()
     for method, path, function in ROUTES:
         app.route(path, method=method, callback=_json(scheduler, function))
-    app.route("/", method="GET", callback=lambda: pages.status_page(scheduler))
+    app.route("/", method="GET", callback=_page(lambda: pages.status_page(scheduler)))
     app.route("/style.css", method="GET", callback=pages.style)
 
     @app.hook("before_request")  # type: ignore[untyped-decorator]
@@ -123,9 +123,30 @@ def _json(scheduler: Scheduler, function: Function) -> Any:
             return _response(503, error.message, error.hint)
         except StomaError as error:
             return _response(409, error.message, error.hint)
+        except Exception as error:
+            return _mistake(error)
         return _json_response(found.body, found.status)
 
     return answer
+
+
+def _page(render: Callable[[], bottle.HTTPResponse]) -> Callable[[], bottle.HTTPResponse]:
+    def answer() -> bottle.HTTPResponse:
+        try:
+            return render()
+        except StoreError as error:
+            return _response(503, error.message, error.hint)
+        except Exception as error:
+            return _mistake(error)
+
+    return answer
+
+
+def _mistake(error: Exception) -> bottle.HTTPResponse:
+    """A fault of ours: told to the log, not to whoever asked."""
+    logger.error("{} {}: {!r}", bottle.request.method, bottle.request.path, error)
+    log_details(error)
+    return _response(500, "the request could not be answered", "see the log")
 
 
 def _response(status: int, message: str, hint: str = "") -> bottle.HTTPResponse:
@@ -151,6 +172,5 @@ def _error(error: bottle.HTTPError) -> str:
     message, hint = told.get(error.status_code, ("the request could not be answered", "see the log"))
     if error.status_code >= 500:
         logger.error("{} {}: {!r}", bottle.request.method, bottle.request.path, error.exception)
-        logger.opt(exception=error.exception).debug("a request failed")
     kind = bottle.HTTP_CODES.get(error.status_code, "error")
     return json.dumps({"error": kind, "message": message, "hint": hint})

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,12 +14,15 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from stoma.errors import Blocked, ConfigError, SchedulerRunning, StomaError, UsageError
-from stoma.log import clean, logger
+from stoma.errors import ConfigError, SchedulerRunning, StomaError, UsageError
+from stoma.log import clean, log_details, set_up
 from stoma.references import mask
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+_STEERING = re.compile("[\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""Characters that JSON lets through and a terminal obeys; escaped, they mean the same to a program."""
 
 WELL, NOT_COMPLETE, USAGE, DEGRADED, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -27,6 +32,8 @@ def reporting(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(command)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
+        # Before anything can be logged: the logger's own way would show the values of variables.
+        set_up("WARNING")
         with reported():
             return command(*args, **kwargs)
 
@@ -42,7 +49,7 @@ def reported() -> Iterator[None]:
         for problem in error.problems:
             tell_error(str(problem))
         leave(USAGE)
-    except (UsageError, SchedulerRunning, Blocked) as error:
+    except (UsageError, SchedulerRunning) as error:
         tell_error(error.message, error.hint)
         leave(USAGE)
     except StomaError as error:
@@ -58,10 +65,12 @@ def reported() -> Iterator[None]:
         sys.stderr.close()
         leave(WELL)
     except Exception as error:
-        logger.opt(exception=True).debug("a mistake in Stoma")
+        if os.environ.get("STOMA_DEBUG"):
+            set_up("DEBUG")
+            log_details(error)
         tell_error(
             f"a mistake in Stoma: {type(error).__name__}: {error}",
-            "please report it, with what `LOGURU_LEVEL=DEBUG` or --log-level DEBUG shows",
+            "please report it, with what the same command shows under STOMA_DEBUG=1",
         )
         leave(NOT_COMPLETE)
 
@@ -85,7 +94,8 @@ def tell(text: str) -> None:
 
 def print_json(value: Any) -> None:
     """JSON on standard output, and nothing else."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    click.echo(_STEERING.sub(lambda match: f"\\u{ord(match[0]):04x}", text))
 
 
 def console(*, stderr: bool = False) -> Console:

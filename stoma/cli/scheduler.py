@@ -65,7 +65,7 @@ def start(
 @json_option
 @reporting
 def status(config_file: Path | None, as_json: bool) -> None:
-    """How things stand. Exit code 0: running; 1: not running; 3: running, but something is wrong."""
+    """How things stand. Exit code 0: running; 1: not running; 3: a file is broken or the store does not work."""
     from stoma.cli.status import show_status, status_despite
     from stoma.errors import ConfigError, StoreError
     from stoma.scheduler.overview import status_overview
@@ -93,7 +93,7 @@ def status(config_file: Path | None, as_json: bool) -> None:
         print_json(overview)
     else:
         show_status(overview)
-    if overview["config"]["errors"]:
+    if overview["config"]["errors"] or overview["silent"]:
         leave(DEGRADED)
     leave(WELL if overview["running"] else NOT_COMPLETE)
 
@@ -143,15 +143,13 @@ def run_task(task_id: str, no_wait: bool, config_file: Path | None, as_json: boo
     """Run a task now: by the running scheduler, whose run is followed to its end, else right here."""
     from stoma.cli.once import run_here
     from stoma.errors import Blocked
-    from stoma.log import set_up
     from stoma.scheduler.config import blocked_reason
-    from stoma.scheduler.overview import live_nodes
+    from stoma.scheduler.overview import is_scheduler_running
     from stoma.scheduler.parts import hand_run, task_named
 
-    set_up("WARNING")
     with opened(config_file) as here:
         task, now = task_named(here.config, task_id), here.store.now()
-        if not live_nodes(here.store, now):
+        if not is_scheduler_running(here.store, now):
             if no_wait:
                 raise click.UsageError("no scheduler is running that could take it; leave out --no-wait")
             leave(run_here(here.config, here.store, [task], as_json))
@@ -197,7 +195,7 @@ def load_preset(preset: str, config_file: Path | None, as_json: bool) -> None:
     from stoma.scheduler import edits
 
     config = load(config_file)
-    added = edits.load_preset(config.base, preset)
+    added = edits.load_preset(config.base, preset, path=config_file)
     if as_json:
         print_json({"preset": preset, "added": added})
     elif added:
@@ -294,14 +292,14 @@ def _follow(store: Store, run_id: int, as_json: bool) -> int:
     """Show a run that a scheduler works on until it is final; gives the exit code."""
     from stoma.cli.once import progress, result_of, show
     from stoma.scheduler.base import TaskStatus
-    from stoma.scheduler.overview import live_nodes
+    from stoma.scheduler.overview import is_scheduler_running
     from stoma.scheduler.pipeline import Tally
 
     with progress(quiet=as_json) as report:
         while not (run := store.runs.get(run_id)).status.is_final:
             report(run, Tally(run.pages, run.seen))
             time.sleep(FOLLOW_SECONDS)
-            if not live_nodes(store, store.now()):
+            if not is_scheduler_running(store, store.now()):
                 tell_error(f"the scheduler stopped; run {run_id} is {run.status} and waits for the next one")
                 return NOT_COMPLETE
         report(run, None)

@@ -42,6 +42,11 @@ def show_status(overview: dict[str, Any]) -> None:
         )
         if node["abandoned_threads"]:
             tell(f"  {node['abandoned_threads']} threads hang and were given up; a restart frees them")
+    if overview["silent"]:
+        tell_error(
+            f"{overview['silent']} holds the database but is not heard of",
+            "it hangs or cannot write: look at its log and at the free space of the disk",
+        )
     if not overview["running"]:
         tell("not running: start it with `stoma-run`")
     for error in overview["config"]["errors"]:

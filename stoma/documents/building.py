@@ -29,7 +29,7 @@ Marks = dict[int, Any]
 
 # YAML forbids most of these; the others hide in editors: line separators, byte order marks in the middle of a text.
 FORBIDDEN = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
-_NO_REFERENCE = re.compile(r"\$\{\s{0,9}\w{1,99}\s{0,9}(?::[^}]{0,999})?\}")
+_NO_REFERENCE = re.compile(r"\$\{\s{0,9}\w{1,99}\s{0,9}(?::[^}{$]{0,999})?\}")
 
 
 class Broken(Exception):

@@ -12,6 +12,8 @@ from stoma.wording import printable, without_passwords
 WIDEST = 120
 """Longer lines are clipped around the column."""
 
+SURROUNDINGS = 1_000
+
 _SECRET = re.compile(
     r"(?i)(?:token|secret|passw(?:or)?d|api_?key|authorization)s?[\"']?\s*[:=]\s*"
     r"(\[[^\]]*|\"[^\"]*|'[^']*|[^,}\]]+)"
@@ -47,12 +49,14 @@ class Places:
 
 def quote(line: str, column: int) -> tuple[str, int]:
     """The line, clipped and harmless, and the display column under which a caret points at `column`."""
-    line = line.rstrip()
+    # Only the surroundings are looked at: a line may be megabytes long.
+    far = max(0, column - SURROUNDINGS)
+    line, column = line[far : column + SURROUNDINGS].rstrip(), column - far
     start = 0
     if len(line) > WIDEST:
         start = max(0, min(column - 1 - WIDEST // 2, len(line) - WIDEST))
     clipped = _without_secrets(line)[start : start + WIDEST]
-    before = "…" if start else ""
+    before = "…" if start or far else ""
     after = "…" if start + WIDEST < len(line) else ""
     shown = "".join(map(printable, clipped))
     caret = len(before) + sum(map(_width, shown[: column - 1 - start])) + 1

@@ -33,11 +33,3 @@ def value_of(word: str) -> Scalar:
         value = float(word)
         return value if math.isfinite(value) else word
     return word
-
-
-def needs_quotes(text: str) -> bool:
-    """True when the word, written without quotes, would be read as something else by this or another reader."""
-    return not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_-]*", text) or text.lower() in _NOT_TEXT_ELSEWHERE
-
-
-_NOT_TEXT_ELSEWHERE = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"}

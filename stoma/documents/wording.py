@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
+from itertools import islice
 from typing import Any
 
 from stoma.documents.building import MOST_FAULTS
@@ -27,20 +28,22 @@ _OF_A_VALUE = ("type", "format", "enum", "const", "minimum", "maximum", "exclusi
 
 def explain(document: Document, faults: Iterable[Fault], formats: Mapping[str, Format]) -> list[Problem]:
     """The faults of one file as problems, in the order of the file, each value's fault once."""
-    problems: list[Problem] = []
+    problems = list(islice(_told(document, faults, formats), MOST_FAULTS + 1))
+    if len(problems) > MOST_FAULTS:
+        problems[-1] = Problem("this file has more faults than these; mend them first", document.name)
+    return sorted(problems, key=lambda problem: (problem.line == 0, problem.line, problem.column))
+
+
+def _told(document: Document, faults: Iterable[Fault], formats: Mapping[str, Format]) -> Iterator[Problem]:
     told: set[Path] = set()
     for fault in faults:
-        if len(problems) >= MOST_FAULTS:
-            problems.append(Problem("this file has more faults than these; mend them first", document.name))
-            break
         # A value of the wrong type also fails its pattern, its format and its list of allowed words.
         if fault.error.validator in _OF_A_VALUE:
             about = (*fault.path, str(fault.error.instance)) if _is_of_name(fault) else fault.path
             if about in told:
                 continue
             told.add(about)
-        problems.extend(_explained(document, fault, formats))
-    return sorted(problems, key=lambda problem: (problem.line == 0, problem.line, problem.column))
+        yield from _explained(document, fault, formats)
 
 
 def _explained(document: Document, fault: Fault, formats: Mapping[str, Format]) -> Iterator[Problem]:

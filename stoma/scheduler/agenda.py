@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import takewhile
+from itertools import islice, takewhile
 from typing import Protocol
 
 from stoma.scheduler.base import Skip, SkipReason, Task
@@ -22,6 +23,10 @@ class Pattern(Protocol):
 
     def next_after(self, moment: datetime) -> datetime | None:
         """The first due instant later than `moment`."""
+
+
+AT_ONCE = 5_000
+"""Instants of one task settled at once: a year of downtime takes several turns, and blocks nobody meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +47,15 @@ class Refusal:
 
 
 def due_instants(patterns: Sequence[Pattern], after: datetime, until: datetime) -> list[datetime]:
-    """The instants later than `after` and not later than `until`, in order, each once."""
+    """The instants later than `after` and not later than `until`, in order, each once; at most AT_ONCE."""
     found: set[datetime] = set()
+    complete_until = until
     for pattern in patterns:
-        found.update(takewhile(lambda instant: instant <= until, _instants(pattern, after)))
-    return sorted(found)
+        few = list(islice(takewhile(lambda instant: instant <= until, _instants(pattern, after)), AT_ONCE))
+        if len(few) == AT_ONCE:
+            complete_until = min(complete_until, few[-1])
+        found.update(few)
+    return sorted(instant for instant in found if instant <= complete_until)[:AT_ONCE]
 
 
 def next_due(patterns: Sequence[Pattern], after: datetime) -> datetime | None:
@@ -67,7 +76,9 @@ def settle(
     due = due_instants(patterns, accounted_until, now)
     if not due:
         return Settlement(max(accounted_until, now))
-    decided = {instant: _refusal_of(task, instant, due, now, refusal) for instant in due}
+    more = len(due) == AT_ONCE
+    newest = frozenset() if more else frozenset(due[-MOST_CAUGHT_UP if task.catch_up.runs == "all" else -1 :])
+    decided = {instant: _refusal_of(task, instant, newest, now, refusal) for instant in due}
     wanted = [instant for instant in due if decided[instant] is None]
     if task.overlap == "skip" and wanted:
         # What catch_up: all brings back waits for one another; that is what was asked for.
@@ -76,11 +87,11 @@ def settle(
         for instant in wanted[len(keep) :]:
             decided[instant] = Refusal(SkipReason.OVERLAP, "the run before was not over")
     runs = [instant for instant in due if decided[instant] is None]
-    return Settlement(now, runs, _spans(due, decided))
+    return Settlement(due[-1] if more else now, runs, _spans(due, decided))
 
 
 def _refusal_of(
-    task: Task, instant: datetime, due: Sequence[datetime], now: datetime, refusal: Refusal | None
+    task: Task, instant: datetime, newest: AbstractSet[datetime], now: datetime, refusal: Refusal | None
 ) -> Refusal | None:
     if refusal is not None:
         return refusal
@@ -90,8 +101,7 @@ def _refusal_of(
         return Refusal(SkipReason.TOO_LATE, "nothing ran at that time, and catch_up is none")
     if policy.max_lateness is not None and late > max(policy.max_lateness, ON_TIME):
         return Refusal(SkipReason.TOO_LATE, "later than catch_up.max_lateness allows")
-    kept = MOST_CAUGHT_UP if policy.runs == "all" else 1
-    if instant not in due[-kept:]:
+    if instant not in newest:
         return Refusal(SkipReason.MERGED, "a later instant stands for it")
     return None
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
+from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from stoma.documents import Document, parse, read
 from stoma.errors import ConfigError, NotFound, UsageError
@@ -21,6 +23,12 @@ from stoma.scheduler.config import Config, create_custom_task, load_config, near
 from stoma.scheduler.definitions import plain
 from stoma.wording import shown
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
+# Requests come on several threads; reading, judging and writing a file is one step.
+_one_at_a_time = threading.Lock()
+
 TASKS = "tasks"
 PRESETS = "_presets"
 TASK_ID = re.compile(r"[a-z0-9_-]{1,64}\Z")
@@ -28,6 +36,16 @@ _BY_ADD_TASK = "# Written by `stoma scheduler add-task`; `stoma scheduler remove
 _BY_LOAD_PRESET = "# Written by `stoma scheduler load-preset`; take a line away to unload that preset."
 
 
+def _alone(edit: Callable[P, T]) -> Callable[P, T]:
+    @wraps(edit)
+    def alone(*args: P.args, **kwargs: P.kwargs) -> T:
+        with _one_at_a_time:
+            return edit(*args, **kwargs)
+
+    return alone
+
+
+@_alone
 def add_task(
     base: Path,
     task_id: str,
@@ -74,6 +92,7 @@ def add_task(
     return target
 
 
+@_alone
 def load_preset(base: Path, name: str, *, path: Path | None = None) -> list[str]:
     """Add a preset to `tasks/_presets.yaml`; the ids of the tasks that are new with it, none if it was in force."""
     base = base.absolute()
@@ -92,6 +111,7 @@ def load_preset(base: Path, name: str, *, path: Path | None = None) -> list[str]
     return [task_id for task_id in fresh.tasks if task_id not in current.tasks]
 
 
+@_alone
 def remove_task(base: Path, task_id: str, *, path: Path | None = None) -> Path:
     """Delete the file that add_task wrote for a task, and give its path; records and runs stay in the store.
 
@@ -239,7 +259,7 @@ def _write(target: Path, text: str) -> None:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         # Hidden, so that no pattern of `include` and no watcher takes it up.
-        draft = target.with_name(f".{target.name}.{os.getpid()}")
+        draft = target.with_name(f".{target.name}.{os.getpid()}.{threading.get_ident()}")
         try:
             with draft.open("w", encoding="utf-8") as file:
                 file.write(text)

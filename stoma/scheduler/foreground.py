@@ -20,6 +20,9 @@ from stoma.scheduler.pipeline import Control, Surroundings, Tally, execute
 from stoma.scheduler.runner import GRACE_SECONDS, recover, report
 from stoma.stores.runs import End
 
+STOP_SECONDS = 8.0
+"""How long a stop waits for runs that do not answer."""
+
 LOOK_SECONDS = 0.2
 """How often the queue is looked at while something waits."""
 
@@ -44,6 +47,7 @@ class Foreground:
         self._on_progress = on_progress
         self._changed = threading.Event()
         self._stop_asked = False
+        self._cut_off_at: float | None = None
         self._waiting: list[Run] = []
         self._working: dict[int, tuple[Run, Control]] = {}
         self._ended: deque[tuple[int, Run | None, Exception | None]] = deque()
@@ -55,7 +59,7 @@ class Foreground:
     def run(self) -> list[Run]:
         """The runs, in the order of the tasks, as they ended (or stand, when stopped)."""
         store = self._around.store
-        recover(store, self._tasks.get, store.now())
+        recover(store, self._tasks.get, store.now(), only=self._tasks.keys())
         order = [self._take(task) for task in self._tasks.values()]
         self._waiting = list(order)
         renewed = monotonic()
@@ -63,16 +67,16 @@ class Foreground:
             self._changed.clear()
             self._collect_ended()
             if self._stop_asked:
-                for _, control in self._working.values():
-                    control.stopping.set()
+                self._stop_working()
             else:
                 self._start()
-            self._give_up_hung()
+                self._give_up_hung()
             if monotonic() - renewed > self._around.lease.total_seconds() / 3:
                 renewed = monotonic()
                 held = [*self._waiting, *(run for run, _ in self._working.values())]
                 store.runs.renew(held, self._around.owner, self._lease())
-                recover(store, self._tasks.get, store.now())
+                mine = {run.id for run, _ in self._working.values()}
+                recover(store, self._tasks.get, store.now(), spared=mine, only=self._tasks.keys())
             self._changed.wait(LOOK_SECONDS)
         self._collect_ended()
         for run in self._waiting:
@@ -149,6 +153,16 @@ class Foreground:
                 self._on_progress(ended, None)
                 if not ended.status.is_final:
                     self._waiting.append(ended)
+
+    def _stop_working(self) -> None:
+        """Let runs end at their next page, and cut off those that do not answer in time."""
+        self._cut_off_at = self._cut_off_at or monotonic() + STOP_SECONDS
+        for run, control in list(self._working.values()):
+            control.stopping.set()
+            if monotonic() > self._cut_off_at:
+                end = End(TaskStatus.INTERRUPTED, reason="stopped while it did not answer", is_try=False)
+                self._around.store.runs.end(run, end, self._around.store.now())
+                del self._working[run.id]
 
     def _give_up_hung(self) -> None:
         for run, control in list(self._working.values()):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from stoma.errors import ConfigError, Problem
-from stoma.log import logger
+from stoma.errors import ConfigError, Problem, StomaError
+from stoma.log import log_details, logger
 from stoma.scheduler.base import Task
 from stoma.scheduler.config import Config
 
@@ -50,9 +50,9 @@ class InForce:
         self._files_seen = signature
         try:
             fresh = self._with_python_tasks(self._reload())
-        except ConfigError as error:
-            self.errors = error.problems
-            for problem in error.problems:
+        except Exception as error:  # whatever is wrong with an edit, what works goes on
+            self.errors = _problems_of(error)
+            for problem in self.errors:
                 logger.error("an edit is not taken up, the old text stays in force: {}", problem)
             return None
         if self.errors:
@@ -76,6 +76,15 @@ class InForce:
                     [Problem(f'"{task_id}" is a task that this process added itself', file=origin)]
                 )
         return replace(fresh, tasks={**fresh.tasks, **self._python_tasks})
+
+
+def _problems_of(error: Exception) -> list[Problem]:
+    if isinstance(error, ConfigError):
+        return error.problems
+    if isinstance(error, StomaError):
+        return [Problem(error.message, hint=error.hint)]
+    log_details(error)
+    return [Problem(f"the files cannot be loaded: {type(error).__name__}: {error}")]
 
 
 def _change(old: Config, new: Config) -> Change:

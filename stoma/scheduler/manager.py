@@ -15,7 +15,7 @@ from pathlib import Path
 from time import monotonic, sleep
 
 from stoma.errors import Blocked, Problem, StoreError
-from stoma.log import logger
+from stoma.log import log_details, logger
 from stoma.scheduler import agenda
 from stoma.scheduler.base import Run, SkipReason, Task, TaskStatus, iso
 from stoma.scheduler.config import Config, blocked_reason, load_config, schedule_hash, task_hash
@@ -23,7 +23,7 @@ from stoma.scheduler.foreground import Foreground
 from stoma.scheduler.handle import Handle, TaskState, followed, started
 from stoma.scheduler.heartbeat import Heartbeat
 from stoma.scheduler.inforce import InForce
-from stoma.scheduler.overview import describe, patterns_of
+from stoma.scheduler.overview import patterns_of, task_overview
 from stoma.scheduler.owner import this_process
 from stoma.scheduler.parts import (
     connect,
@@ -37,6 +37,7 @@ from stoma.scheduler.runner import Runner, recover
 from stoma.scheduler.settling import settle_due
 from stoma.scheduler.ticker import Ticker
 from stoma.stores import Store
+from stoma.stores.agenda import CLOCK_FAULT
 
 STOP_SECONDS = 8.0
 """How long a graceful stop waits for runs; with what follows it stays below ten seconds."""
@@ -78,21 +79,24 @@ class Scheduler:
         )
         self.heartbeat = Heartbeat(self.store, self._in_force)
         self._held = ExitStack()
+        self._is_held = False
+        self._last_now: datetime | None = None
+        # Tasks that an edit removed, and whether what is in force still has to be taken up.
+        self._removed: list[str] = []
+        self._take_up_due = False
 
     # -- starting and stopping -------------------------------------------------------------------------------
 
     def start(self) -> None:
         """Take the lock, take up the tasks and begin to tick on a thread; returns when that is done."""
-        who = f"{this_process().described}, since {iso(self.heartbeat.started_at)}"
-        self._held.enter_context(self.store.database.sole_scheduler(who))
+        self.hold()
         try:
-            now = self.store.now()
+            now = self._last_now = self.store.now()
             recover(self.store, self._task_in_force, now)
             self.take_up(now)
             for interval, name, work in (
                 (HEARTBEAT, "heartbeat", self.beat),
-                (self.config.lease / 3, "lease renewal", self.runner.keep),
-                (HEARTBEAT, "recovery", self._recover),
+                (min(HEARTBEAT, self.config.lease / 3), "leases", self.runner.keep),
                 (RESCAN, "rescan", self.rescan),
             ):
                 self.ticker.every(interval, name, work)
@@ -101,20 +105,30 @@ class Scheduler:
             self.beat()
         except BaseException:
             self._held.close()
+            self._is_held = False
             raise
         self._loop_thread = threading.Thread(target=self._loop, name="scheduler", daemon=True)
         self._loop_thread.start()
+
+    def hold(self) -> None:
+        """Take the right to be the one scheduler of a SQLite file; raises SchedulerRunning naming who has it."""
+        if not self._is_held:
+            who = f"{this_process().described}, since {iso(self.heartbeat.started_at)}"
+            self._held.enter_context(self.store.database.sole_scheduler(who))
+            self._is_held = True
 
     def stop(self, seconds: float = STOP_SECONDS) -> None:
         """Stop ticking, let runs end at their next page, give back what is held; within about ten seconds."""
         if self._stopping.is_set():
             return
+        until = monotonic() + seconds
         self._stopping.set()
         self._wake.set()
+        self.store.database.hurry()
         try:
             if self._loop_thread is not None:
-                self._loop_thread.join(timeout=2)
-                self.runner.stop(seconds)
+                self._loop_thread.join(timeout=1.5)
+                self.runner.stop(until - monotonic())
                 self.heartbeat.leave(self.runner, self.loaded_at)
         except StoreError as error:
             logger.error("while stopping: {}", error.message)
@@ -170,18 +184,18 @@ class Scheduler:
     def add_task(self, task: Task) -> None:
         """Add a task for the life of this process; raises ConfigError when its id is taken."""
         self._in_force.add(task)
-        if self.is_running:
-            self.take_up(self.store.now())
-            self._wake.set()
+        # The loop takes it up: the ticker is its own.
+        self._take_up_due = True
+        self._wake.set()
 
     def _task_in_force(self, task_id: str) -> Task | None:
         return self.config.tasks.get(task_id)
 
     def task(self, task_id: str) -> TaskState:
         """How a task stands; raises NotFound."""
-        task, now = task_named(self.config, task_id), self.store.now()
-        last, overrides = self.store.runs.last_of(task_id), self.store.agenda.overrides()
-        row = describe(task, self.config, last, overrides, now)
+        task = task_named(self.config, task_id)
+        last = self.store.runs.last_of(task_id)
+        [row] = task_overview(self.config, self.store, self.store.now(), only=task_id)
         due = row["next_run"]
         return TaskState(
             id=task.id,
@@ -237,7 +251,9 @@ class Scheduler:
                 if self._look_again.is_set():
                     self._look_again.clear()
                     self.rescan()
+                self._bring_up_to_date()
                 now = self.store.now()
+                self._watch_clock(now)
                 self.tick(now)
                 self.runner.fill()
                 self.last_tick = monotonic()
@@ -253,7 +269,16 @@ class Scheduler:
             except Exception as error:  # the loop must outlive every mistake
                 pause = min(max(1.0, pause * 2), 15.0)
                 logger.error("the scheduler stumbled, going on in {:.0f} s: {!r}", pause, error)
-                logger.opt(exception=True).debug("the loop")
+                log_details(error)
+
+    def _watch_clock(self, now: datetime) -> None:
+        """A clock that was ahead and is right again: what it left in the future would stall every task."""
+        before, self._last_now = self._last_now, now
+        if before is not None and before - now > CLOCK_FAULT:
+            logger.warning(
+                "the clock went back from {} to {}; due instants begin anew", iso(before), iso(now)
+            )
+            self.take_up(now)
 
     def tick(self, now: datetime) -> list[int]:
         """Settle every task that is due at `now`; gives the runs that came of it."""
@@ -279,24 +304,36 @@ class Scheduler:
     def rescan(self) -> None:
         """Take up edited files; a broken edit is reported and changes nothing."""
         errors = list(self.errors)
+        # What is due by the text before is settled by it, so that no instant falls between two schedules.
+        self.tick(self.store.now())
         change = self._in_force.look()
         if change is not None:
-            now = self.store.now()
-            for task_id in change.removed:
-                for run in self.store.runs.open_of(task_id):
-                    self.store.runs.settle(
-                        run, TaskStatus.CANCELLED, "its task is not declared any more", now
-                    )
-            self.take_up(now)
+            self._removed += change.removed
+            self._take_up_due = True
             logger.info(
                 "configuration taken up, generation {}: added {}; removed {}; edited {}",
                 self.generation,
                 *(", ".join(ids) or "nothing" for ids in (change.added, change.removed, change.edited)),
             )
-            self._wake.set()
+        self._bring_up_to_date()
         if change is not None or errors != self.errors:
             self.heartbeat.note_change()
             self.beat()
+
+    def _bring_up_to_date(self) -> None:
+        """Tell the store and the ticker what is in force; tried again until it is done."""
+        if not self._take_up_due:
+            return
+        now = self.store.now()
+        gone = [task_id for task_id in self._removed if task_id not in self.config.tasks]
+        for task_id in gone:
+            for run in self.store.runs.open_of(task_id):
+                self.store.runs.settle(run, TaskStatus.CANCELLED, "its task is not declared any more", now)
+        if gone:
+            self.store.agenda.remove(gone, now)
+        self.take_up(now)
+        self._take_up_due = False
+        self._removed.clear()
 
     def look_again(self) -> None:
         """Take up edited files with the next turn of the loop, instead of with the next rescan."""
@@ -306,10 +343,6 @@ class Scheduler:
     def _run_ended(self, run: Run) -> None:
         self.heartbeat.note_change()
         self._wake.set()
-
-    def _recover(self) -> None:
-        if recover(self.store, self._task_in_force, self.store.now()):
-            self._wake.set()
 
     def take_up(self, now: datetime) -> None:
         """Tell the agenda, the hosts and the ticker about the tasks in force."""
@@ -347,12 +380,12 @@ def main() -> int:
     set_up(given.log_level)
     try:
         scheduler = Scheduler(given.config)
-        try:
-            with stopped_by_signals(scheduler.ask_to_stop):
+        with stopped_by_signals(scheduler.ask_to_stop):
+            try:
                 scheduler.start()
                 scheduler.wait_for_end()
-        finally:
-            scheduler.stop()
+            finally:
+                scheduler.stop()
     except ConfigError as error:
         for problem in error.problems:
             logger.error("{}", problem)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import reprlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -11,8 +12,12 @@ import orjson
 
 from stoma import normalizers
 from stoma.normalizers.base import BaseNormalizer
-from stoma.records import CollectorResult, Record, Reject
+from stoma.records import LONGEST_ID, CollectorResult, Record, Reject, checked, holdable, sealed
 from stoma.scheduler.base import Task
+
+LONGEST_REASON = 500
+LONGEST_ITEM = 64_000
+"""Characters of a reason and bytes of an item that are kept of a reject."""
 
 
 def normalizer_of(task: Task) -> BaseNormalizer:
@@ -25,43 +30,65 @@ def normalizer_of(task: Task) -> BaseNormalizer:
     return normalizers.make(given or task.collector)
 
 
-def normalize(normalizer: BaseNormalizer, result: CollectorResult) -> tuple[list[Record], list[Reject]]:
-    """Records and rejects of a page; a mapping becomes a record, and what cannot become one a reject."""
+def normalize(
+    normalizer: BaseNormalizer, result: CollectorResult
+) -> tuple[list[tuple[Record, str]], list[Reject]]:
+    """Records with their content hashes, and rejects, of a page: what no store could keep becomes a reject too."""
     given: Any = normalizer.normalize(result)
     if inspect.isawaitable(given):
         given = asyncio.run(_await(given))
-    records: list[Record] = []
+    records: list[tuple[Record, str]] = []
     rejects: list[Reject] = []
     items: Iterable[Any] = given if given is not None else ()
     for item in items:
-        if isinstance(item, Mapping):
-            item = _from_mapping(item, result)
-        if isinstance(item, Record) and item.external_id:
-            records.append(item)
-        elif isinstance(item, Reject):
+        if isinstance(item, Reject):
             rejects.append(item)
-        else:
-            rejects.append(Reject("no record came of it: it has no external_id", _plain(item)))
-    return records, [Reject(r.reason[:500], _plain(r.item), r.external_id[:200]) for r in rejects]
+            continue
+        try:
+            records.append(sealed(checked(_record(item, result))))
+        except Exception as error:  # a stranger's data may break anything; the page goes on
+            rejects.append(Reject(str(error) or type(error).__name__, item, _id_of(item)))
+    return records, [_storable(reject) for reject in rejects]
 
 
-def _from_mapping(item: Mapping[str, Any], result: CollectorResult) -> Record | Reject:
+def _record(item: Any, result: CollectorResult) -> Record:
+    if isinstance(item, Record):
+        return item
+    if not isinstance(item, Mapping):
+        raise TypeError(f"a normalizer gave a {type(item).__name__}, not a record")
+    given = {"source": result.source, "kind": "entry", **item}
+    for name in ("authors", "tags"):
+        if isinstance(given.get(name), list):
+            given[name] = tuple(given[name])
     try:
-        given = {"source": result.source, "kind": "entry", **item}
-        for name in ("authors", "tags"):
-            if name in given:
-                given[name] = tuple(given[name])
         return Record(**given)
     except TypeError as error:
-        return Reject(f"not the fields of a record: {error}", item)
+        raise TypeError(f"not the fields of a record: {error}") from None
+
+
+def _id_of(item: Any) -> str:
+    found = item.get("external_id") if isinstance(item, Mapping) else getattr(item, "external_id", "")
+    return found if isinstance(found, str) else ""
+
+
+def _storable(reject: Reject) -> Reject:
+    """A reject as every store can keep it: bounded, holdable, of plain values."""
+    return Reject(
+        str(holdable(reject.reason))[:LONGEST_REASON],
+        _plain(reject.item),
+        str(holdable(reject.external_id))[:LONGEST_ID],
+    )
 
 
 def _plain(item: Any) -> Any:
-    """The item as JSON can carry it."""
+    """The item as JSON can carry it; the beginning of its text where it cannot, or is too large."""
     try:
-        return orjson.loads(orjson.dumps(item, default=repr))
-    except orjson.JSONEncodeError:
-        return repr(item)
+        packed = orjson.dumps(holdable(item), default=reprlib.repr)
+        if len(packed) <= LONGEST_ITEM:
+            return orjson.loads(packed)
+        return packed[:LONGEST_ITEM].decode("utf-8", "replace")
+    except (orjson.JSONEncodeError, RecursionError):
+        return str(holdable(reprlib.repr(item)))
 
 
 async def _await(given: Any) -> Any:

@@ -10,27 +10,38 @@ from typing import Any
 from stoma.scheduler import patterns
 from stoma.scheduler.agenda import next_due
 from stoma.scheduler.base import Run, Task, TaskStatus, iso
-from stoma.scheduler.config import Config, blocked_reason
+from stoma.scheduler.config import Config, blocked_reason, schedule_hash
 from stoma.scheduler.owner import Owner, is_gone
 from stoma.stores import Store
+from stoma.stores.agenda import CLOCK_FAULT
+from stoma.stores.base import Row
 
 SILENT_AFTER = timedelta(seconds=30)
 """A scheduler that has not been heard of for this long does not count as running."""
 
 
-def task_overview(config: Config, store: Store, now: datetime) -> list[dict[str, Any]]:
-    """Every task with its state, next and last run."""
-    last, overrides = store.runs.last_of_each(config.tasks), store.agenda.overrides()
-    return [describe(task, config, last.get(task.id), overrides, now) for task in config.tasks.values()]
+def task_overview(
+    config: Config, store: Store, now: datetime, only: str | None = None
+) -> list[dict[str, Any]]:
+    """Every task, or one, with its state, next and last run."""
+    tasks = [task for task in config.tasks.values() if only in (None, task.id)]
+    last, overrides = store.runs.last_of_each(task.id for task in tasks), store.agenda.overrides()
+    agenda = store.agenda.accounted()
+    return [
+        describe(task, config, last.get(task.id), overrides, _accounted(task, agenda, now)) for task in tasks
+    ]
 
 
 def describe(
-    task: Task, config: Config, last: Run | None, overrides: Mapping[str, bool], now: datetime
+    task: Task, config: Config, last: Run | None, overrides: Mapping[str, bool], accounted_until: datetime
 ) -> dict[str, Any]:
-    """One task; `status` is that of its newest run, `blocked` while it cannot run, None before its first run."""
+    """One task with its next run after `accounted_until`.
+
+    `status` is that of its newest run, `blocked` while it cannot run, None before its first run.
+    """
     enabled = overrides.get(task.id, task.enabled)
     blocked = blocked_reason(task, config)
-    due = next_due(patterns_of(task), now) if enabled and blocked is None else None
+    due = next_due(patterns_of(task), accounted_until) if enabled and blocked is None else None
     status: str | None = str(last.status) if last else None
     if blocked and (last is None or last.status.is_final):
         status = "blocked"
@@ -47,6 +58,19 @@ def describe(
         "last_run": iso(last.started_at or last.created_at) if last else None,
         "origin": task.origin,
     }
+
+
+def _accounted(task: Task, agenda: Mapping[str, Row], now: datetime) -> datetime:
+    """From when on the next run is to be sought: a clock that was ahead has dealt with what lies before."""
+    row = agenda.get(task.id)
+    if (
+        row is None
+        or row["schedule_hash"] != schedule_hash(task)
+        or row["accounted_until"] - now > CLOCK_FAULT
+    ):
+        return now
+    until: datetime = row["accounted_until"]
+    return max(now, until)
 
 
 def patterns_of(task: Task) -> list[patterns.Pattern]:
@@ -78,6 +102,11 @@ def live_nodes(store: Store, now: datetime) -> list[dict[str, Any]]:
     ]
 
 
+def is_scheduler_running(store: Store, now: datetime) -> bool:
+    """True when a scheduler works on this store, also one that can write nothing just now."""
+    return bool(live_nodes(store, now)) or store.database.scheduler() is not None
+
+
 def status_overview(config: Config, store: Store, now: datetime) -> dict[str, Any]:
     """The whole in one answer: is a scheduler running, what does it do, what is wrong with the files."""
     nodes = live_nodes(store, now)
@@ -91,7 +120,9 @@ def status_overview(config: Config, store: Store, now: datetime) -> dict[str, An
         if run.status is not TaskStatus.RUNNING
     ]
     return {
-        "running": bool(nodes),
+        "running": bool(nodes) or store.database.scheduler() is not None,
+        # A scheduler that holds the file but has not been heard of: it hangs, or cannot write.
+        "silent": None if nodes else store.database.scheduler(),
         "nodes": nodes,
         "config": {
             "generation": nodes[-1]["generation"] if nodes else 0,

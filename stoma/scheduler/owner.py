@@ -66,7 +66,7 @@ def _started(pid: int) -> int | None:
         return None if fields[0] in "ZX" else int(fields[19])
     except FileNotFoundError:
         if Path("/proc/self/stat").exists():
-            return None
+            return 0 if _answers(pid) else None
     except OSError:
         return 0
     import psutil
@@ -78,6 +78,17 @@ def _started(pid: int) -> int | None:
         return None
     except psutil.Error:
         return 0
+
+
+def _answers(pid: int) -> bool:
+    """True for a living process that /proc hides (hidepid): a signal would reach it, or be forbidden."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _boot() -> str:

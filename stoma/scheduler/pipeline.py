@@ -173,7 +173,7 @@ def _save_page(
     task: Task,
     mark: str,
     result: CollectorResult,
-    records: list[Record],
+    records: list[tuple[Record, str]],
     rejects: list[Reject],
     cursor: Mapping[str, Any] | None,
 ) -> Run | None:

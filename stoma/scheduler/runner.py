@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from datetime import datetime
-from time import monotonic
+from datetime import datetime, timedelta
+from time import monotonic, sleep
 
 from stoma.collectors.base import Deadline
 from stoma.errors import StoreError
-from stoma.log import logger
+from stoma.log import log_details, logger
 from stoma.scheduler.base import Retry, Run, Task, TaskStatus
 from stoma.scheduler.owner import is_gone
 from stoma.scheduler.pipeline import Control, Surroundings, Tally, execute
@@ -22,11 +23,15 @@ GRACE_SECONDS = 5.0
 """How long after its deadline a run may still end by itself before its thread counts as hung."""
 
 
+UNHEARD = timedelta(seconds=30)
+"""A node that has not been heard of for this long does not count."""
+
+
 class Lost(Exception):
     """The process that worked on a run is gone."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Working:
     """One run on one thread."""
 
@@ -51,10 +56,11 @@ class Runner:
         self._slots = slots
         self._on_end = on_end
         self._lock = threading.Lock()
-        self._working: dict[int, Working] = {}
-        self._threads = 0
+        # Threads that hold a slot, and those that hang and hold none any more.
+        self._threads: set[threading.Thread] = set()
+        self._hung: set[threading.Thread] = set()
+        self._working: dict[threading.Thread, Working] = {}
         self._stopping = False
-        self.abandoned = 0
 
     @property
     def working(self) -> list[Working]:
@@ -62,24 +68,43 @@ class Runner:
         with self._lock:
             return list(self._working.values())
 
+    @property
+    def abandoned(self) -> int:
+        """Threads that hang and were given up."""
+        return len(self._hung)
+
+    @property
+    def busy(self) -> int:
+        """Slots in use."""
+        return len(self._threads)
+
     def fill(self) -> None:
         """Claim runs for every free thread, until the queue has none that may start."""
-        while self._take_slot():
+        while not self._stopping and self.busy < self._slots:
+            # Only this method adds threads, and only one thread calls it: a free slot stays free meanwhile.
             run = self._claim()
             if run is None:
-                self._give_slot()
                 return
-            threading.Thread(target=self._work, args=(run,), name=f"run-{run.id}", daemon=True).start()
+            thread = threading.Thread(target=self._work, args=(run,), name=f"run-{run.id}", daemon=True)
+            with self._lock:
+                self._threads.add(thread)
+            try:
+                thread.start()
+            except BaseException:
+                self._leave(thread)
+                raise
 
     def keep(self) -> None:
-        """Renew the leases of what works, and give up what hangs."""
+        """Renew the leases of what works, give up what hangs, and take back what others have lost."""
         store, now = self._around.store, self._around.store.now()
-        for entry in self.working:
+        for thread, entry in list(self._working.items()):
             if entry.control.deadline.remaining() < -GRACE_SECONDS:
-                self._abandon(entry, now)
-        alive = [entry.run for entry in self.working]
-        if alive:
-            store.runs.renew(alive, self._around.owner, now + self._around.lease)
+                self._abandon(thread, entry, now)
+        mine = [entry.run for entry in self.working]
+        if mine:
+            store.runs.renew(mine, self._around.owner, now + self._around.lease)
+        # Behind the renewal: after a long sleep the leases of what still works here have passed too.
+        recover(store, self._find_task, now, spared={run.id for run in mine})
 
     def stop(self, seconds: float) -> None:
         """Ask every run to stop at its next page, wait, and interrupt those that do not answer."""
@@ -88,24 +113,12 @@ class Runner:
             entry.control.stopping.set()
         until = monotonic() + seconds
         while self.working and monotonic() < until:
-            threading.Event().wait(0.02)
-        now = self._around.store.now() if self.working else None
-        for entry in self.working:
-            self.abandoned += 1
+            sleep(0.02)
+        for thread, entry in list(self._working.items()):
+            self._give_up(thread)
             end = End(TaskStatus.INTERRUPTED, reason="stopped while it did not answer", is_try=False)
-            if now is not None:
-                self._around.store.runs.end(entry.run, end, now)
+            self._around.store.runs.end(entry.run, end, self._around.store.now())
             logger.warning("run {} of {} did not stop in time; it was cut off", entry.run.id, entry.task.id)
-
-    def _take_slot(self) -> bool:
-        with self._lock:
-            free = not self._stopping and self._threads < self._slots
-            self._threads += free
-            return free
-
-    def _give_slot(self) -> None:
-        with self._lock:
-            self._threads -= 1
 
     def _claim(self) -> Run | None:
         store = self._around.store
@@ -113,30 +126,30 @@ class Runner:
         return store.runs.claim(self._around.owner, now, now + self._around.lease)
 
     def _work(self, run: Run | None) -> None:
+        thread = threading.current_thread()
         try:
-            while run is not None and self._one(run):
-                # Asked to stop: what is claimed now would only be given back.
-                run = None if self._stopping else self._claim()
+            while run is not None:
+                self._one(thread, run)
+                # Given up meanwhile, or asked to stop: what is claimed now would only be given back.
+                run = self._claim() if thread in self._threads and not self._stopping else None
         except StoreError as error:
             # The row keeps its lease until it expires; then it is taken up again.
             logger.log("DEBUG" if self._stopping else "ERROR", "the store failed: {}", error.message)
         except Exception as error:  # a thread that dies in silence would leave its run to its lease
             logger.error("run thread: {!r}", error)
-            logger.opt(exception=True).debug("run thread")
+            log_details(error)
         finally:
-            self._give_slot()
+            self._leave(thread)
 
-    def _one(self, run: Run) -> bool:
-        """Execute one run; False when this thread was given up meanwhile and must end."""
+    def _one(self, thread: threading.Thread, run: Run) -> None:
         task = self._find_task(run.task_id)
         if task is None:
-            end = End(TaskStatus.CANCELLED, reason="its task is not declared any more", is_try=False)
-            self._around.store.runs.end(run, end, self._around.store.now())
-            return True
+            self._put_back(run)
+            return
         entry = Working(run, task, Control(deadline=Deadline(task.timeout.total_seconds())), Tally())
         entry.control.on_page = lambda tally: setattr(entry, "tally", tally)
         with self._lock:
-            self._working[run.id] = entry
+            self._working[thread] = entry
             if self._stopping:
                 entry.control.stopping.set()
         try:
@@ -146,40 +159,67 @@ class Runner:
                     report(ended)
         finally:
             with self._lock:
-                given_up = self._working.get(run.id) is not entry
-                if not given_up:
-                    del self._working[run.id]
-                else:
-                    # Its place was filled when it was given up; `_work` will give back one slot too many.
-                    self._threads += 1
-                    self.abandoned -= 1
+                if self._working.get(thread) is entry:
+                    del self._working[thread]
         if ended is not None:
             self._on_end(ended)
-        return not given_up
 
-    def _abandon(self, entry: Working, now: datetime) -> None:
+    def _put_back(self, run: Run) -> None:
+        """A run of a task that is not declared here: another node may know it, else it is over."""
+        store, now = self._around.store, self._around.store.now()
+        others = any(
+            row["owner"] != self._around.owner and now - row["heartbeat_at"] < UNHEARD
+            for row in store.nodes.all()
+        )
+        if others:
+            end = End(
+                TaskStatus.PENDING, "its task is not declared on this node", None, now + UNHEARD, is_try=False
+            )
+        else:
+            end = End(TaskStatus.CANCELLED, reason="its task is not declared any more", is_try=False)
+        store.runs.end(run, end, now)
+
+    def _abandon(self, thread: threading.Thread, entry: Working, now: datetime) -> None:
         """A thread that hangs in foreign code cannot be killed: its run ends without it."""
-        with self._lock:
-            if self._working.get(entry.run.id) is not entry:
-                return
-            del self._working[entry.run.id]
-            self._threads -= 1
-            self.abandoned += 1
+        self._give_up(thread)
         entry.control.stopping.set()
-        allowed = entry.task.timeout
-        error = f"timed out after {allowed}: its thread hangs and was given up"
+        error = f"timed out after {entry.task.timeout}: its thread hangs and was given up"
         self._around.store.runs.end(entry.run, End(TaskStatus.FAILED, error=error), now)
         logger.error("run {} of {} {}", entry.run.id, entry.task.id, error)
 
+    def _give_up(self, thread: threading.Thread) -> None:
+        with self._lock:
+            self._working.pop(thread, None)
+            if thread in self._threads:
+                self._threads.remove(thread)
+                self._hung.add(thread)
 
-def recover(store: Store, find_task: Callable[[str], Task | None], now: datetime) -> list[Run]:
-    """Take back runs whose process is gone or silent: they follow the retry policy and continue where they were."""
+    def _leave(self, thread: threading.Thread) -> None:
+        with self._lock:
+            self._threads.discard(thread)
+            self._hung.discard(thread)
+
+
+def recover(
+    store: Store,
+    find_task: Callable[[str], Task | None],
+    now: datetime,
+    *,
+    spared: AbstractSet[int] = frozenset(),
+    only: AbstractSet[str] | None = None,
+) -> list[Run]:
+    """Take back runs whose process is gone or silent: they follow the retry policy and continue where they were.
+
+    `spared` are the runs that this process works on; `only` limits it to these tasks.
+    """
     expired = {run.id: run for run in store.runs.expired(now)}
     for run in store.runs.running():
         if run.owner is not None and run.id not in expired and is_gone(run.owner):
             expired[run.id] = run
     taken = []
     for run in expired.values():
+        if run.id in spared or (only is not None and run.task_id not in only):
+            continue
         task = find_task(run.task_id)
         again = next_try(task.retry if task else Retry(), run.attempt, Lost(), now, key=run.task_id)
         error = "the process that worked on it is gone"
@@ -189,6 +229,9 @@ def recover(store: Store, find_task: Callable[[str], Task | None], now: datetime
         if ended is not None:
             logger.warning("run {} of {}: {}; {}", run.id, run.task_id, error, status)
             taken.append(ended)
+    for run in store.runs.reserved():
+        if run.owner is not None and is_gone(run.owner):
+            store.runs.release(run, run.owner)
     return taken
 
 

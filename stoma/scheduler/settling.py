@@ -8,7 +8,7 @@ from datetime import datetime
 from stoma.log import logger
 from stoma.scheduler import agenda
 from stoma.scheduler.base import NewRun, Skip, Task, at_trigger, iso
-from stoma.scheduler.config import task_hash
+from stoma.scheduler.config import schedule_hash, task_hash
 from stoma.scheduler.parts import host_of
 from stoma.scheduler.ticker import Ticker
 from stoma.stores import Store
@@ -36,6 +36,8 @@ def settle_due(
         try:
             with store.database.transaction() as tx:
                 for task_id in chunk:
+                    if task_id not in tasks:
+                        continue
                     settled[task_id], runs = _settle(tx, ticker, tasks[task_id], refuse, now)
                     made += runs
         except BaseException:
@@ -50,8 +52,9 @@ def settle_due(
 def _settle(
     tx: Transaction, ticker: Ticker, task: Task, refuse: Refuse, now: datetime
 ) -> tuple[datetime, list[int]]:
-    before = standing(tx, task.id)
+    before = standing(tx, task.id, schedule_hash(task))
     if before is None:
+        # Another node took up another schedule of this task; its instants are that node's business.
         return now, []
     decision = agenda.settle(
         task,

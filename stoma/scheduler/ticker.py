@@ -12,7 +12,8 @@ from datetime import datetime, timedelta
 
 import schedule
 
-from stoma.log import logger
+from stoma.errors import StoreError
+from stoma.log import log_details, logger
 from stoma.scheduler.agenda import Pattern, next_due
 
 
@@ -24,6 +25,7 @@ class Ticker:
         self._patterns: dict[str, Sequence[Pattern]] = {}
         self._next: dict[str, datetime] = {}
         self._heap: list[tuple[datetime, str]] = []
+        self._store_failed = False
 
     # -- due instants ----------------------------------------------------------------------------------------
 
@@ -81,16 +83,22 @@ class Ticker:
         """Call `work` at this interval (whole seconds, at least one) from now on; what it raises is logged."""
 
         def guarded() -> None:
+            if self._store_failed:
+                return  # the others would only wait for it too; their turn comes again
             try:
                 work()
-            except Exception as error:  # a job that raises would never be called again
+            except StoreError as error:
+                self._store_failed = True
+                logger.error("{} failed: {}", name, error.message)
+            except Exception as error:  # a job that raises would starve the others of this turn
                 logger.error("{} failed: {}", name, error)
-                logger.opt(exception=True).debug("{}", name)
+                log_details(error)
 
         self._clock.every(max(1, round(interval.total_seconds()))).seconds.do(guarded)
 
     def ring(self) -> None:
         """Do the regular jobs whose time has come."""
+        self._store_failed = False
         local = datetime.now()
         for job in self._clock.jobs:
             # Further away than its interval: the local clock was turned back (an hour, each autumn).

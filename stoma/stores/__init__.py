@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -71,11 +72,11 @@ def open_store(
 
         database = PostgresDatabase(url, connections=connections, clock=clock)
     else:
-        scheme = url.partition(":")[0]
+        scheme = re.match(r"[a-z][a-z0-9+.-]*(?=://)", url)
         raise ConfigError(
             [
                 Problem(
-                    f'store.url begins with "{scheme}:"',
+                    f'store.url begins with "{scheme[0]}:"' if scheme else "store.url is not an address",
                     hint="write sqlite:///FILE or postgresql://HOST/NAME",
                 )
             ]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from stoma.scheduler.base import NewRun, Run, Skip
 from stoma.stores.base import Database, Row, Transaction
 from stoma.stores.runs import insert, open_of
+
+CLOCK_FAULT = timedelta(minutes=2)
+"""A clock that differs by more was wrong before or is wrong now; less is what clocks do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,23 +33,28 @@ class Agenda:
     def adopt(self, schedules: dict[str, str], now: datetime) -> dict[str, datetime]:
         """Take up tasks with the hash of their schedule; gives `accounted_until` of each.
 
-        A task that is new, or whose schedule is another one, is accounted for until now: nothing old fires.
+        A task that is new, was away, or whose schedule is another one is accounted for until now: nothing old
+        fires. So is one that is accounted for beyond now, as only a clock that was wrong can have left it.
         """
         with self._database.reader() as reader:
             known = {row["task_id"]: row for row in reader.all("agenda_all")}
         fresh = [task_id for task_id in schedules if task_id not in known]
-        edited = [
+        anew = [
             task_id
             for task_id, schedule_hash in schedules.items()
-            if task_id in known and known[task_id]["schedule_hash"] != schedule_hash
+            if task_id in known and _begins_anew(known[task_id], schedule_hash, now)
         ]
-        if fresh or edited:
+        if fresh or anew:
             with self._database.transaction() as tx:
-                for name, ids in (("agenda_insert", fresh), ("agenda_renew", edited)):
-                    rows = [{"task_id": i, "schedule_hash": schedules[i], "now": now} for i in ids]
-                    tx.many(name, rows)
-        accounted = dict.fromkeys([*fresh, *edited], now)
+                for name, ids in (("agenda_insert", fresh), ("agenda_renew", anew)):
+                    tx.many(name, [{"task_id": i, "schedule_hash": schedules[i], "now": now} for i in ids])
+        accounted = dict.fromkeys([*fresh, *anew], now)
         return {task_id: accounted.get(task_id) or known[task_id]["accounted_until"] for task_id in schedules}
+
+    def remove(self, task_ids: Iterable[str], now: datetime) -> None:
+        """Note that tasks are declared no more, so that they begin anew if they come back."""
+        with self._database.transaction() as tx:
+            tx.many("agenda_remove", [{"task_id": task_id, "now": now} for task_id in task_ids])
 
     def skips(self, task_id: str, limit: int = 50) -> list[Row]:
         """What was skipped and why, newest first."""
@@ -69,10 +77,18 @@ class Agenda:
             return {row["task_id"]: bool(row["enabled"]) for row in reader.all("overrides")}
 
 
-def standing(tx: Transaction, task_id: str) -> Standing | None:
-    """Where a task stands, locked until the transaction ends; None when it was never adopted."""
+def _begins_anew(row: Row, schedule_hash: str, now: datetime) -> bool:
+    return (
+        row["schedule_hash"] != schedule_hash
+        or row["removed_at"] is not None
+        or row["accounted_until"] - now > CLOCK_FAULT
+    )
+
+
+def standing(tx: Transaction, task_id: str, schedule_hash: str) -> Standing | None:
+    """Where a task stands, locked until the transaction ends; None when it was adopted with another schedule."""
     row = tx.one("agenda_get", task_id=task_id)
-    if row is None:
+    if row is None or row["schedule_hash"] != schedule_hash:
         return None
     return Standing(task_id, row["accounted_until"], row["skip_id"], open_of(tx, task_id))
 

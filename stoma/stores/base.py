@@ -66,6 +66,14 @@ class Database(ABC):
     def sole_scheduler(self, owner: str) -> AbstractContextManager[None]:
         """Be the one scheduler of this database, where there may be only one; raises SchedulerRunning."""
 
+    def scheduler(self) -> str | None:
+        """Who is the one scheduler of this database, where there may be only one and it can be told."""
+        return None
+
+    @abstractmethod
+    def hurry(self) -> None:
+        """Wait no longer than a second for anything from now on: the program is stopping."""
+
     @abstractmethod
     def close(self) -> None:
         """Let go of every connection."""

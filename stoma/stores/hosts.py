@@ -7,10 +7,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from stoma.errors import HostWait
-from stoma.hosts import Grant, HostRule, budget_name, rule_for
+from stoma.hosts import LONGEST_COOLING, Grant, HostRule, budget_name, rule_for
 from stoma.scheduler.owner import is_gone
 from stoma.stores.base import Database, Row, Transaction
 from stoma.stores.runs import micros
+
+FURTHEST_TURN = 120_000_000
+"""Microseconds: nobody waits as long for a turn, so none that is given lies further ahead."""
 
 POLL_SECONDS = 0.1
 """How soon a request looks again whether a connection has become free."""
@@ -67,7 +70,15 @@ class Budgets:
             tx.execute("host_know", host=name, concurrency=rule.concurrency)
             # Locks the row, so that the count of connections that follows is nobody else's at the same time.
             standing = tx.one("host_get", host=name)
-            row = tx.one("host_reserve", host=name, now=now_us, gap=gap, latest=latest)
+            row = tx.one(
+                "host_reserve",
+                host=name,
+                now=now_us,
+                gap=gap,
+                latest=latest,
+                furthest=now_us + FURTHEST_TURN + 2 * gap,
+                longest=micros(now + LONGEST_COOLING),
+            )
             if row is not None:
                 wait = (row["turn_at"] - now_us) / 1_000_000
                 expires = row["turn_at"] + round(hold.total_seconds() * 1_000_000)
@@ -92,7 +103,10 @@ class Budgets:
 
     def _refuse_while_cooling(self, name: str) -> None:
         with self._database.reader() as reader:
-            rows = reader.all("host_cooling", host=name, now=micros(self._database.now()))
+            now = self._database.now()
+            rows = reader.all(
+                "host_cooling", host=name, now=micros(now), longest=micros(now + LONGEST_COOLING)
+            )
         if rows:
             raise HostWait(name, _instant(rows[0]["cooling_until"]), rows[0]["reason"])
 

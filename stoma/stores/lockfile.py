@@ -13,6 +13,8 @@ class SchedulerLock:
     """One scheduler for one file: a lock file that the system frees when its holder dies."""
 
     def __init__(self, database: Path) -> None:
+        # Of the file itself: two names for one database are one database.
+        database = database.resolve()
         self.path = database.with_name(database.name + ".lock")
         self._handle: Any = None
 
@@ -37,6 +39,20 @@ class SchedulerLock:
         handle.write(owner)
         handle.flush()
         self._handle = handle
+
+    def holder(self) -> str | None:
+        """Who holds the lock, or None when nobody does."""
+        try:
+            with self.path.open("r+", encoding="utf-8") as handle:
+                _lock_file(handle)
+        except FileNotFoundError:
+            return None
+        except OSError:
+            try:
+                return self.path.read_text(encoding="utf-8").strip() or "another process"
+            except OSError:
+                return None
+        return None
 
     def release(self) -> None:
         """Free the lock; the file stays, because removing it could free somebody else's."""

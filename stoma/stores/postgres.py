@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -14,12 +15,15 @@ from psycopg.rows import dict_row, tuple_row
 from psycopg.types.json import Jsonb, set_json_dumps, set_json_loads
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from stoma.errors import StoreUnavailable
+from stoma.errors import Conflict, StoreUnavailable
 from stoma.references import mask, remember
 from stoma.stores.base import Database, Row, migrations, statements
 
 OLDEST = 14
 """The oldest PostgreSQL that is tested for."""
+
+CHECK = "check that it runs and that store.url is right"
+ESCAPE = "write postgresql://USER:PASSWORD@HOST:PORT/NAME, with %40 for @ and %2F for / inside the password"
 
 OPTIONS = {
     "application_name": "stoma",
@@ -28,6 +32,10 @@ OPTIONS = {
     # No statement of Stoma takes long, and no transaction waits for anything but the database.
     "options": "-c statement_timeout=60s -c idle_in_transaction_session_timeout=60s -c timezone=UTC",
 }
+
+
+# What the pool has to tell of a lost connection is told here, with the place and without the password.
+logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)
 
 
 class PostgresDatabase(Database):
@@ -42,26 +50,27 @@ class PostgresDatabase(Database):
         self._statements = statements(self.dialect)
         try:
             given: dict[str, Any] = conninfo_to_dict(url)
-        except psycopg.Error as error:
-            raise StoreUnavailable(f"store.url is not a PostgreSQL address: {_line(error)}") from None
+        except psycopg.Error:
+            # The driver quotes the part it stumbled over, and that may be the password.
+            raise StoreUnavailable("store.url is not a PostgreSQL address", ESCAPE) from None
         if given.get("password"):
             remember(str(given["password"]), "***")
-        self._place = (
-            f"{given.get('host') or 'localhost'}:{given.get('port') or 5432}/{given.get('dbname') or ''}"
-        )
-        conninfo = make_conninfo(**(OPTIONS | given))
+        self._place = _place(given)
+        self._conninfo = make_conninfo(**(OPTIONS | given))
         # One plain try first: the pool would hide the reason behind a time-out.
-        with self._translated(), psycopg.connect(conninfo) as connection:
+        with self._translated(), psycopg.connect(self._conninfo) as connection:
             if connection.info.server_version < OLDEST * 10_000:
                 raise StoreUnavailable(
                     f"{self._place} runs PostgreSQL {connection.info.server_version // 10_000}",
                     f"Stoma needs {OLDEST} or newer",
                 )
         self._pool = ConnectionPool(
-            conninfo,
+            self._conninfo,
             min_size=1,
             max_size=connections,
-            timeout=10,
+            timeout=5,
+            # The pool doubles its pauses between tries; this keeps them short, so that Stoma is back soon.
+            reconnect_timeout=3,
             configure=_configure,
             check=ConnectionPool.check_connection,
             open=True,
@@ -106,23 +115,43 @@ class PostgresDatabase(Database):
     def sole_scheduler(self, owner: str) -> Iterator[None]:
         yield  # any number may share a PostgreSQL
 
+    def hurry(self) -> None:
+        self._pool.timeout = 1
+
     def close(self) -> None:
-        self._pool.close(timeout=2)
+        self._pool.close(timeout=1)
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
         """The driver's errors as Stoma's, with the place and without the password."""
         try:
             yield
-        except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout) as error:
-            raise StoreUnavailable(
-                f"PostgreSQL at {self._place}: {_line(error)}",
-                "check that it runs and that store.url is right",
-            ) from error
+        except PoolTimeout as error:
+            raise StoreUnavailable(f"PostgreSQL at {self._place}: {self._cause()}", CHECK) from error
+        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            raise StoreUnavailable(f"PostgreSQL at {self._place}: {_line(error)}", CHECK) from error
         except (psycopg.errors.InsufficientPrivilege, psycopg.errors.ReadOnlySqlTransaction) as error:
             raise StoreUnavailable(
                 f"PostgreSQL at {self._place}: {_line(error)}", "give this user the right to write there"
             ) from error
+        except psycopg.errors.UniqueViolation as error:
+            raise Conflict(f"PostgreSQL at {self._place}: {_line(error)}") from error
+        except psycopg.ProgrammingError as error:
+            if self._is_open:
+                raise
+            raise StoreUnavailable(f"store.url: {_line(error)}", ESCAPE) from None
+
+    @property
+    def _is_open(self) -> bool:
+        return hasattr(self, "_pool")
+
+    def _cause(self) -> str:
+        """Why the pool gets no connection: it says only that it waited."""
+        try:
+            psycopg.connect(self._conninfo, connect_timeout=2).close()
+        except psycopg.Error as error:
+            return _line(error)
+        return "every connection is in use"
 
 
 class _Session:
@@ -157,6 +186,14 @@ class _Session:
 
     def _run(self, name: str, values: Mapping[str, Any]) -> psycopg.Cursor[Row]:
         return self._connection.execute(self._texts[name], _encoded(values))
+
+
+def _place(given: Mapping[str, Any]) -> str:
+    """Where the database is, for messages; not where an unescaped password was taken apart as host and name."""
+    host, port = str(given.get("host") or "localhost"), str(given.get("port") or 5432)
+    name = str(given.get("dbname") or "")
+    is_plain = port.isdigit() and not any(mark in part for part in (host, name) for mark in "@:?")
+    return f"{host}:{port}/{name}" if is_plain and "/" not in name else "the address in store.url"
 
 
 def _configure(connection: psycopg.Connection[Any]) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from stoma.records import Record, Reject, sealed
+from stoma.records import Record, Reject
 from stoma.references import mask
 from stoma.stores.base import Database, Row, Transaction
 
@@ -37,17 +37,16 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """The records of one page, hashed before the transaction begins; of doubles the last one counts."""
+    """The records of one page with their hashes, by source; of doubles the last one counts."""
 
     by_source: dict[str, dict[str, tuple[Record, str]]]
 
     @classmethod
-    def of(cls, records: Iterable[Record]) -> Prepared:
-        """Hash and group records by source."""
+    def of(cls, records: Iterable[tuple[Record, str]]) -> Prepared:
+        """Group sealed records by source."""
         groups: dict[str, dict[str, tuple[Record, str]]] = {}
-        for record in records:
-            kept, content_hash = sealed(record)
-            groups.setdefault(kept.source, {})[kept.external_id] = (kept, content_hash)
+        for record, content_hash in records:
+            groups.setdefault(record.source, {})[record.external_id] = (record, content_hash)
         return cls(groups)
 
 

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from stoma.errors import Fenced, NotFound
+from stoma.errors import Conflict, Fenced, NotFound
+from stoma.hosts import LONGEST_COOLING
+from stoma.records import holdable
 from stoma.references import mask
 from stoma.scheduler.base import NewRun, Run, TaskStatus, queue_instant
 from stoma.stores.base import Database, Reader, Row, Transaction
+
+LONGEST_TEXT = 4000
+"""Characters of an error or reason that are kept."""
+
+CLAIM_TRIES = 5
+"""How often a claim is made again after another one was a moment earlier."""
 
 NEWEST = 2**62
 """Above every run id: where a listing that shows the newest first begins."""
@@ -62,15 +71,23 @@ class Runs:
 
     def claim(self, owner: str, now: datetime, lease_until: datetime) -> Run | None:
         """Take the next run of the queue, or None when nothing may start now."""
-        with self._database.transaction() as tx:
-            row = tx.one("run_claim", owner=owner, now=now, now_us=micros(now), lease_until=lease_until)
-            return _started(tx, row, now)
+        values = {
+            "now_us": micros(now),
+            "longest_us": micros(now + LONGEST_COOLING),
+            "lease_until": lease_until,
+        }
+        for _ in range(CLAIM_TRIES):
+            # Two that claim runs of one task at the same moment do not see each other; the index lets one pass.
+            with suppress(Conflict), self._database.transaction() as tx:
+                return _started(tx, tx.one("run_claim", owner=owner, now=now, **values), now)
+        return None
 
     def claim_one(self, run_id: int, owner: str, now: datetime, lease_until: datetime) -> Run | None:
         """Take one run that `owner` has reserved, or None when it may not start now."""
-        with self._database.transaction() as tx:
+        with suppress(Conflict), self._database.transaction() as tx:
             row = tx.one("run_claim_one", id=run_id, owner=owner, now=now, lease_until=lease_until)
             return _started(tx, row, now)
+        return None
 
     def settle(self, run: Run, status: TaskStatus, reason: str, now: datetime) -> bool:
         """End a waiting run that will never start; False when it started meanwhile."""
@@ -112,6 +129,10 @@ class Runs:
         """Running runs whose lease has passed."""
         return self._runs("run_expired", now=now)
 
+    def reserved(self) -> list[Run]:
+        """Open runs that wait for the process that keeps them."""
+        return self._runs("run_reserved")
+
     # -- asking ----------------------------------------------------------------------------------------------
 
     def get(self, run_id: int) -> Run:
@@ -146,10 +167,13 @@ class Runs:
         self, task_id: str | None = None, *, status: str | None = None, limit: int = 50, below: int = NEWEST
     ) -> list[Run]:
         """Runs, newest first, with ids below `below`, of one task or one status where given."""
-        values = {"status": status or "", "below": below, "limit": limit}
-        if task_id is None:
+        values: dict[str, Any] = {"below": below, "limit": limit}
+        if task_id is not None:
+            return self._runs("run_history_of_task", task_id=task_id, status=status or "", **values)
+        if status is None:
             return self._runs("run_history", **values)
-        return self._runs("run_history_of_task", task_id=task_id, **values)
+        kind = "run_history_ended" if TaskStatus(status).is_final else "run_history_open"
+        return self._runs(kind, status=status, **values)
 
     def attempts(self, run_id: int) -> list[Row]:
         """Each try of a run with its node, times and error."""
@@ -207,13 +231,13 @@ def finish(
     reserved_until: datetime | None = None,
 ) -> Run:
     """Close an attempt inside a transaction; raises Fenced when the run has another owner by now."""
-    error = mask(end.error) if end.error else None
+    error = _text(end.error)
     row = tx.one(
         "run_end",
         id=run.id,
         fence=run.fence,
         status=str(end.status),
-        reason=mask(end.reason) if end.reason else None,
+        reason=_text(end.reason),
         error=error,
         not_before=end.not_before,
         finished_at=now if end.status.is_final else None,
@@ -226,6 +250,11 @@ def finish(
     status = end.attempt_status or str(end.status)
     tx.execute("attempt_end", run_id=run.id, fence=run.fence, now=now, status=status, error=error)
     return Run.from_row(row)
+
+
+def _text(text: str | None) -> str | None:
+    """What a stranger may have worded, as it can be stored: without secrets, holdable, of bounded length."""
+    return str(holdable(mask(text)))[:LONGEST_TEXT] if text else None
 
 
 def open_of(reader: Reader, task_id: str) -> list[Run]:

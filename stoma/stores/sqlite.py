@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -13,12 +14,18 @@ from typing import Any
 
 import orjson
 
-from stoma.errors import StoreUnavailable
+from stoma.errors import Conflict, StoreUnavailable
 from stoma.stores.base import Database, Row, migrations, statements
 from stoma.stores.lockfile import SchedulerLock
 
 BUSY_SECONDS = 30.0
-"""How long a writer waits for another process before it gives up; transactions last milliseconds."""
+"""How long a writer waits for others before it gives up; transactions last milliseconds."""
+
+HURRIED_SECONDS = 1.0
+"""The same while the program is stopping."""
+
+STEP_SECONDS = 0.25
+"""How long SQLite itself waits for another process before it lets us look whether we are to hurry."""
 
 INSTANTS = frozenset({"first", "last", "not_before", "scheduled_for"})
 JSON_COLUMNS = frozenset(
@@ -44,6 +51,8 @@ class SqliteDatabase(Database):
         self._synchronous = synchronous
         self._statements = statements(self.dialect)
         self._writing = threading.RLock()
+        self._patience = BUSY_SECONDS
+        self._give_up_at = float("inf")
         # Connections that nobody reads with just now; threads come and go, so none belongs to a thread.
         self._idle: deque[_Cursor] = deque()
         self._closed = False
@@ -59,16 +68,35 @@ class SqliteDatabase(Database):
 
     @contextmanager
     def transaction(self) -> Iterator[_Cursor]:
-        with self._writing, _translated(self.path):
-            self._writer.execute("begin immediate")
+        until = time.monotonic() + self._patience
+        if not self._writing.acquire(timeout=self._patience):
+            raise StoreUnavailable(f"{self.path}: another thread holds the file", "the program is stopping")
+        try:
+            with _translated(self.path):
+                self._begin(until)
+                try:
+                    yield self._cursor
+                except BaseException:
+                    # A full disk may have rolled back already; the first error is the one to tell.
+                    with suppress(sqlite3.Error):
+                        self._writer.execute("rollback")
+                    raise
+                self._writer.execute("commit")
+        finally:
+            self._writing.release()
+
+    def _begin(self, until: float) -> None:
+        while True:
             try:
-                yield self._cursor
-            except BaseException:
-                # A full disk may have rolled back already; the first error is the one to tell.
-                with suppress(sqlite3.Error):
-                    self._writer.execute("rollback")
-                raise
-            self._writer.execute("commit")
+                self._writer.execute("begin immediate")
+                return
+            except sqlite3.OperationalError as error:
+                if str(error) != "database is locked" or time.monotonic() > min(until, self._give_up_at):
+                    raise
+
+    def hurry(self) -> None:
+        self._patience = HURRIED_SECONDS
+        self._give_up_at = time.monotonic() + HURRIED_SECONDS
 
     @contextmanager
     def reader(self) -> Iterator[_Cursor]:
@@ -121,11 +149,19 @@ class SqliteDatabase(Database):
         finally:
             lock.release()
 
+    def scheduler(self) -> str | None:
+        return SchedulerLock(self.path).holder()
+
     def close(self) -> None:
-        with self._writing:
-            self._closed = True
+        self._closed = True
+        # Whoever still writes is a thread that was given up; it finds its connection closed.
+        waited = self._writing.acquire(timeout=HURRIED_SECONDS)
+        try:
             self._close_idle()
             self._writer.close()
+        finally:
+            if waited:
+                self._writing.release()
 
     def _close_idle(self) -> None:
         with suppress(IndexError):
@@ -137,9 +173,9 @@ class SqliteDatabase(Database):
             raise StoreUnavailable(f"{self.path} is closed", "the program is stopping")
         with _translated(self.path):
             connection = sqlite3.connect(
-                self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+                self.path, timeout=STEP_SECONDS, isolation_level=None, check_same_thread=False
             )
-            connection.execute("pragma journal_mode = wal")
+            _use_wal(connection)
             connection.execute(f"pragma synchronous = {self._synchronous}")
             connection.execute("pragma cache_size = -16000")
             connection.execute("pragma temp_store = memory")
@@ -189,11 +225,27 @@ class _Cursor:
         """Nothing to do: `begin immediate` lets one writer in at a time."""
 
 
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Switching a new file to WAL fails at once when another process does the same; then it is done soon."""
+    until = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            if connection.execute("pragma journal_mode").fetchone()[0] != "wal":
+                connection.execute("pragma journal_mode = wal")
+            return
+        except sqlite3.OperationalError as error:
+            if str(error) != "database is locked" or time.monotonic() > until:
+                raise
+            time.sleep(0.02)
+
+
 @contextmanager
 def _translated(path: Path) -> Iterator[None]:
     """SQLite's errors as Stoma's, with the file and what to do."""
     try:
         yield
+    except sqlite3.IntegrityError as error:
+        raise Conflict(f"{path}: {error}") from error
     except sqlite3.Error as error:
         text = str(error)
         hint = {

@@ -15,7 +15,7 @@ import pytest
 
 from stoma.api.server import Server
 from stoma.errors import ConfigError
-from stoma.records import Record
+from stoma.records import Record, sealed
 from stoma.scheduler import manager
 from stoma.scheduler.base import Task
 from stoma.scheduler.config import load_config
@@ -200,7 +200,7 @@ def test_the_page_shows_strangers_data_harmless(client: Client, scheduler: Sched
     bad = Record("arxiv", "1", "paper", title="<script>alert(1)</script>", url="javascript:alert(1)")
     good = replace(bad, external_id="2", title="A real one", url="https://example.org/?a=1&b=2")
     with scheduler.store.database.transaction() as tx:
-        save(tx, Prepared.of([bad, good]), "papers", 1, scheduler.store.now())
+        save(tx, Prepared.of([sealed(bad), sealed(good)]), "papers", 1, scheduler.store.now())
     status, page, headers = client.ask("GET", "/")
     assert status == 200
     assert headers["content-type"].startswith("text/html")

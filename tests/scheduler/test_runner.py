@@ -65,7 +65,7 @@ def test_everything_in_the_queue_is_run_on_few_threads(
     until(lambda: not store.runs.open())
     assert statuses(store) == ["completed"] * 6
     assert max(most) <= 2
-    until(lambda: runner._threads == 0)
+    until(lambda: runner.busy == 0)
     assert runner.working == []
 
 
@@ -117,7 +117,7 @@ def test_a_hung_thread_is_given_up_and_its_place_filled(
     # What they still want to write is refused, and they do not come back as more threads than allowed.
     hung.set()
     until(lambda: runner.abandoned == 0)
-    until(lambda: runner._threads == 0)
+    until(lambda: runner.busy == 0)
     assert store.records.count() == stored
     assert [store.runs.get(run.id).status for run in runs[:2]] == [TaskStatus.FAILED] * 2
 
@@ -144,7 +144,7 @@ def test_stop_lets_runs_end_at_their_page_and_cuts_off_the_rest(
     # Nothing was tried, so nothing is counted.
     assert {run.attempt for run in store.runs.history()} == {0}
     hung.set()
-    until(lambda: runner._threads == 0)
+    until(lambda: runner.busy == 0)
     assert statuses(store) == ["interrupted", "interrupted", "pending"]
 
 

@@ -24,7 +24,7 @@ def settle(
     store: Store, until: datetime, runs: list[NewRun] | None = None, skips: list[Skip] | None = None
 ) -> None:
     with store.database.transaction() as tx:
-        before = standing(tx, "a")
+        before = standing(tx, "a", "x")
         assert before is not None
         account(tx, before, until, runs or [], skips or [], store.now())
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from stoma.records import Record, Reject
+from stoma.records import Record, Reject, sealed
 from stoma.stores import Store
 from stoma.stores.records import Outcome, Prepared, save, save_rejects
 from tests.support.clock import Clock
@@ -29,7 +29,7 @@ PAPER = Record(
 
 def put(store: Store, *records: Record, task: str = "t", run: int = 1) -> Outcome:
     with store.database.transaction() as tx:
-        return save(tx, Prepared.of(records), task, run, store.now())
+        return save(tx, Prepared.of(sealed(record) for record in records), task, run, store.now())
 
 
 def test_a_record_comes_back_as_it_went_in(store: Store, clock: Clock) -> None:
@@ -118,7 +118,7 @@ def test_characters_no_database_holds_are_replaced(store: Store, bad: str) -> No
 
 def test_a_failed_page_leaves_nothing(store: Store) -> None:
     with pytest.raises(RuntimeError), store.database.transaction() as tx:
-        save(tx, Prepared.of([PAPER]), "t", 1, store.now())
+        save(tx, Prepared.of([sealed(PAPER)]), "t", 1, store.now())
         raise RuntimeError("killed here")
     assert store.records.count() == 0
 

@@ -13,11 +13,15 @@ on conflict (task_id) do nothing;
 
 -- name: agenda_renew
 -- Another schedule: what came before is over, nothing of it fires.
-update agenda set schedule_hash = :schedule_hash, valid_since = :now, accounted_until = :now, skip_id = null
+update agenda set schedule_hash = :schedule_hash, valid_since = :now, accounted_until = :now, skip_id = null,
+    removed_at = null
 where task_id = :task_id;
 
+-- name: agenda_remove
+update agenda set removed_at = :now where task_id = :task_id;
+
 -- name: agenda_move
-update agenda set accounted_until = :accounted_until, skip_id = :skip_id where task_id = :task_id;
+update agenda set accounted_until = :accounted_until, skip_id = :skip_id, removed_at = null where task_id = :task_id;
 
 -- name: skip_insert
 insert into skips (task_id, first, last, count, reason, detail)

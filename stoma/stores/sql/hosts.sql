@@ -2,13 +2,16 @@
 
 -- name: host_know
 insert into host_budgets (host, next_at, cooling_until, reason, concurrency) values (:host, 0, 0, '', :concurrency)
-on conflict (host) do update set concurrency = excluded.concurrency;
+on conflict (host) do update set concurrency = excluded.concurrency
+where coalesce(host_budgets.concurrency, -1) <> coalesce(excluded.concurrency, -1);
 
 -- name: host_reserve
 -- One statement reserves the next turn: it is granted only when the host is not cooling, has a connection free
 -- and its turn is near enough.
-update host_budgets set next_at = (case when next_at > :now then next_at else :now end) + :gap
-where host = :host and cooling_until <= :now and next_at <= :latest
+-- What lies further ahead than anybody grants was written by a clock that was wrong, and does not count.
+update host_budgets set next_at = (case when next_at > :now and next_at <= :furthest then next_at else :now end) + :gap
+where host = :host and (cooling_until <= :now or cooling_until > :longest)
+  and (next_at <= :latest or next_at > :furthest)
   and (select count(*) from connections c where c.host = :host and c.expires_at > :now) < coalesce(concurrency, 1000000)
 returning next_at - :gap as turn_at;
 
@@ -36,4 +39,4 @@ delete from connections where expires_at <= :now;
 select id, owner from connections where host = :host;
 
 -- name: host_cooling
-select cooling_until, reason from host_budgets where host = :host and cooling_until > :now;
+select cooling_until, reason from host_budgets where host = :host and cooling_until > :now and cooling_until <= :longest;

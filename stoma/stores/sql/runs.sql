@@ -17,14 +17,14 @@ update runs set
     started_at = coalesce(started_at, :now), not_before = null, reason = null
 where id = (
     select r.id from runs r
-    where r.status in ('pending', 'interrupted')
+    where r.status in ('pending', 'running', 'interrupted') and r.status <> 'running'
       and (r.not_before is null or r.not_before <= :now)
       and (r.lease_until is null or r.lease_until < :now)
       and not exists (select 1 from runs o where o.task_id = r.task_id and o.status = 'running')
       and not exists (
           select 1 from host_budgets b
           where b.host = r.host
-            and (b.cooling_until > :now_us
+            and (b.cooling_until > :now_us and b.cooling_until <= :longest_us
                  or (select count(*) from runs h where h.host = r.host and h.status = 'running') >= b.concurrency))
     order by r.queue_at, r.id
     limit 1 {skip_locked}
@@ -96,6 +96,11 @@ update runs set status = :status, reason = :reason, error = :error, finished_at 
     owner = null, lease_until = null, fence = fence + 1
 where id = :id and status in ('pending', 'interrupted');
 
+-- name: run_reserved
+-- Open runs that a process keeps for itself.
+select * from runs
+where status in ('pending', 'running', 'interrupted') and status <> 'running' and owner is not null;
+
 -- name: run_get
 select * from runs where id = :id;
 
@@ -109,8 +114,19 @@ select * from runs where status in ('pending', 'running', 'interrupted') order b
 select * from runs where task_id = :task_id order by id desc limit 1;
 
 -- name: run_history
--- Newest first, below a given run; an empty status means any.
-select * from runs where id < :below and (:status = '' or status = :status) order by id desc limit :limit;
+-- Newest first, below a given run.
+select * from runs where id < :below order by id desc limit :limit;
+
+-- name: run_history_open
+-- Those that are not final, of one status.
+select * from runs
+where status in ('pending', 'running', 'interrupted') and status = :status and id < :below
+order by id desc limit :limit;
+
+-- name: run_history_ended
+-- Those that ended with one status.
+select * from runs
+where finished_at is not null and status = :status and id < :below order by id desc limit :limit;
 
 -- name: run_history_of_task
 select * from runs where task_id = :task_id and id < :below and (:status = '' or status = :status)

@@ -109,7 +109,9 @@ create table runs (
 );
 -- One run of a task at a time, whoever claims it.
 create unique index runs_running on runs (task_id) where status = 'running';
-create index runs_waiting on runs (queue_at, id) where status in ('pending', 'interrupted');
+create index runs_open on runs (queue_at, id) where status in ('pending', 'running', 'interrupted');
+create index runs_open_of_task on runs (task_id) where status in ('pending', 'running', 'interrupted');
+create index runs_ended on runs (status, id) where finished_at is not null;
 create index runs_by_task on runs (task_id, id);
 create index runs_running_by_host on runs (host) where status = 'running';
 
@@ -144,7 +146,9 @@ create table agenda (
     valid_since {instant} not null,
     accounted_until {instant} not null,
     -- The skip that the next skipped instant may extend; null after a run.
-    skip_id bigint
+    skip_id bigint,
+    -- When the task was seen to be declared no more; what was due while it was away never fires.
+    removed_at {instant}
 );
 
 create table cursors (
