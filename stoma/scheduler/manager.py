@@ -262,6 +262,8 @@ class Scheduler:
                 self._wake.clear()
                 pause = 0.0
             except StoreError as error:
+                if self._stopping.is_set():
+                    return
                 # Alive and waiting for the store is not dead: `ready` tells the two apart.
                 self.last_tick = monotonic()
                 pause = min(max(1.0, pause * 2), 15.0)

@@ -55,7 +55,11 @@ class PostgresDatabase(Database):
             raise StoreUnavailable("store.url is not a PostgreSQL address", ESCAPE) from None
         if given.get("password"):
             remember(str(given["password"]), "***")
-        self._place = _place(given)
+        place = _place(given)
+        if place is None:
+            # An unescaped mark in the password has been taken for the end of it: nothing of this may be shown.
+            raise StoreUnavailable("store.url is not a PostgreSQL address", ESCAPE)
+        self._place = place
         self._conninfo = make_conninfo(**(OPTIONS | given))
         # One plain try first: the pool would hide the reason behind a time-out.
         with self._translated(), psycopg.connect(self._conninfo) as connection:
@@ -188,12 +192,14 @@ class _Session:
         return self._connection.execute(self._texts[name], _encoded(values))
 
 
-def _place(given: Mapping[str, Any]) -> str:
-    """Where the database is, for messages; not where an unescaped password was taken apart as host and name."""
+def _place(given: Mapping[str, Any]) -> str | None:
+    """Where the database is, for messages; None where a password seems to have been taken apart as host and name."""
     host, port = str(given.get("host") or "localhost"), str(given.get("port") or 5432)
     name = str(given.get("dbname") or "")
-    is_plain = port.isdigit() and not any(mark in part for part in (host, name) for mark in "@:?")
-    return f"{host}:{port}/{name}" if is_plain and "/" not in name else "the address in store.url"
+    odd = any(mark in host for mark in "@:?") and not host.startswith("/") and host.count(":") < 2
+    if odd or not port.replace(",", "").isdigit() or any(mark in name for mark in "@?/"):
+        return None
+    return f"{host}:{port}/{name}"
 
 
 def _configure(connection: psycopg.Connection[Any]) -> None:

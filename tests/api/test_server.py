@@ -6,6 +6,7 @@ import json
 import socket
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from http.client import HTTPConnection
 from pathlib import Path
@@ -240,3 +241,33 @@ def test_a_port_in_use_is_told(scheduler: Scheduler) -> None:
         with pytest.raises(ConfigError, match="cannot listen") as caught:
             Server(scheduler, "127.0.0.1", taken.getsockname()[1])
         assert "--port" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "query", ["limit=00000000000000000001000000", "before=" + "9" * 30, "task=%00", "task=a%20b"]
+)
+def test_odd_queries_are_refused_and_not_tripped_over(client: Client, query: str) -> None:
+    assert client.ask("GET", f"/api/scheduler/history?{query}")[0] in (400, 404)
+
+
+def test_presets_loaded_at_once_are_all_loaded(client: Client, tmp_path: Path) -> None:
+    names = ["research", "business", "development"]
+    with ThreadPoolExecutor(3) as pool:
+        found = list(pool.map(lambda name: client.ask("POST", f"/api/scheduler/presets/{name}")[0], names))
+    assert found == [200, 200, 200]
+    text = (tmp_path / "tasks" / "_presets.yaml").read_text()
+    assert all(name in text for name in names)
+
+
+def test_a_mistake_of_ours_is_told_to_the_log_alone(
+    client: Client, scheduler: Scheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken() -> None:
+        raise ZeroDivisionError("hunter22")
+
+    for path in ("/api/scheduler/status", "/"):
+        with monkeypatch.context() as patch:
+            patch.setattr(scheduler.store.records, "count_by_kind", broken)
+            status, body, _ = client.ask("GET", path)
+        assert (status, set(body)) == (500, {"error", "message", "hint"})
+        assert "hunter22" not in str(body)

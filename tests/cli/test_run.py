@@ -284,3 +284,35 @@ def _count(home: Path) -> int:
         return int(_rows(home, "select count(*) from records")[0][0])
     except sqlite3.OperationalError:
         return 0
+
+
+def test_a_second_one_on_the_same_port_is_told_who_holds_the_database(serving: Any, home: Path) -> None:
+    one = serving()
+    port = one.url.rstrip("/").rpartition(":")[2]
+    result = run("--port", port)
+    assert result.returncode == 2
+    assert f"process {one.process.pid}" in result.stderr
+
+
+def test_no_password_in_what_any_command_prints(home: Path) -> None:
+    text = (home / "stoma.yaml").read_text().replace("presets: []", 'presets: []\nstore: {url: "${env:URL}"}')
+    (home / "stoma.yaml").write_text(text)
+    for url in (
+        "postgresql://u:hunter22@127.0.0.1:1/x?connect_timeout=abc",
+        "postgresql://u:hunter22/@127.0.0.1:1/x",
+    ):
+        for words in (
+            ["scheduler", "status"],
+            ["scheduler", "list-tasks"],
+            ["scheduler", "run-task", "papers"],
+        ):
+            command = [sys.executable, "-m", "stoma.cli.main", *words]
+            result = subprocess.run(
+                command,
+                capture_output=True,
+                text=True,
+                check=False,
+                env=os.environ | {"URL": url, "STOMA_DEBUG": "1"},
+            )
+            assert result.returncode in (1, 2, 3)
+            assert "hunter22" not in result.stdout + result.stderr

@@ -132,3 +132,14 @@ def test_every_due_instant_is_a_run_or_in_one_skip(
             accounted[instant] += 1
     assert set(accounted.values()) <= {1}
     assert found.accounted_until >= NOW
+
+
+def test_a_year_of_downtime_is_settled_in_turns() -> None:
+    pattern, since, turns, missed = Every(MINUTE), NOW - timedelta(days=30), 0, 0
+    while since < NOW:
+        found = settle(task(), [pattern], since, NOW)
+        assert len(found.skips) + len(found.runs) <= 2
+        missed += sum(skip.count for skip in found.skips) + len(found.runs)
+        since, turns = found.accounted_until, turns + 1
+    assert found.runs == [NOW]
+    assert (missed, turns) == (30 * 24 * 60, 9)

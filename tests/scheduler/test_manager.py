@@ -6,17 +6,20 @@ import asyncio
 import json
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
 import pytest
+from psycopg import OperationalError
 
-from stoma.errors import ConfigError, NotFound, SchedulerRunning
+from stoma.errors import ConfigError, NotFound, SchedulerRunning, StoreUnavailable
 from stoma.scheduler.base import Task, TaskPriority, TaskStatus
 from stoma.scheduler.config import Config, create_custom_task, load_config
 from stoma.scheduler.manager import Scheduler
+from tests.support import postgres
 from tests.support.clock import Clock
 from tests.support.scripted import Script, install
 from tests.support.waiting import until
@@ -361,3 +364,97 @@ def test_open_runs_of_a_removed_task_are_cancelled(edited: Scheduler, tmp_path: 
 
 def test_the_generation_is_that_of_the_files_in_force(edited: Scheduler, tmp_path: Path) -> None:
     assert load_config(tmp_path / "stoma.yaml").hash == edited.config.hash
+
+
+def test_an_edit_that_meets_a_failing_store_is_taken_up_later(
+    edited: Scheduler, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            edited.store.agenda, "adopt", lambda *_: (_ for _ in ()).throw(StoreUnavailable("gone"))
+        )
+        write(tmp_path, "tasks/more.yaml", MORE)
+        with pytest.raises(StoreUnavailable):
+            edited.rescan()
+    until(lambda: edited.ticker.next_run("more") is not None)
+
+
+def test_a_reload_that_breaks_in_any_way_is_an_error_that_stays(url: str, script: Script) -> None:
+    def reload() -> Config:
+        raise NotFound('unknown preset "mine"')
+
+    scheduler = Scheduler(config(task(), url=url), reload=reload)
+    Path("stoma.yaml").write_text("version: 1\n")
+    scheduler._in_force._files_seen = {"x": "y"}
+    scheduler.rescan()
+    assert [problem.message for problem in scheduler.errors] == ['unknown preset "mine"']
+    scheduler.stop()
+
+
+def test_a_clock_that_was_ahead_stalls_nothing(ticking: Any, clock: Clock) -> None:
+    scheduler = ticking(task(overlap="queue"))
+    right = clock.now
+    clock.forward(days=100)
+    scheduler._watch_clock(clock.now)
+    assert len(scheduler.tick(clock.now)) == 1
+    clock.now = right + timedelta(minutes=10)
+    scheduler._watch_clock(clock.now)
+    assert scheduler.task("t").next_run == right + HOUR
+    clock.now = right + HOUR
+    assert len(scheduler.tick(clock.now)) == 1
+    # Also where the clock was put right while nothing ran.
+    clock.forward(days=100)
+    scheduler.tick(clock.now)
+    clock.now = right + 2 * HOUR
+    again = ticking(task(overlap="queue"))
+    clock.forward(hours=1)
+    assert len(again.tick(clock.now)) == 1
+
+
+def test_a_task_that_was_away_begins_anew(edited: Scheduler, tmp_path: Path) -> None:
+    write(tmp_path, "tasks/more.yaml", MORE)
+    edited.rescan()
+    (tmp_path / "tasks/more.yaml").unlink()
+    edited.rescan()
+    assert edited.store.agenda.accounted()["more"]["removed_at"] is not None
+    write(tmp_path, "tasks/more.yaml", MORE)
+    edited.rescan()
+    row = edited.store.agenda.accounted()["more"]
+    assert row["removed_at"] is None
+    assert row["valid_since"] == row["accounted_until"]
+
+
+def test_no_instant_falls_between_two_schedules(ticking: Any, clock: Clock) -> None:
+    scheduler = ticking(task(overlap="queue"))
+    clock.forward(hours=1, seconds=1)
+    # The tick has not come yet when the edit is taken up.
+    edited = task(overlap="queue", schedule=("daily",))
+    scheduler._in_force._reload = lambda: config(edited, url=scheduler.config.store_url)
+    scheduler._in_force._files_seen = {"x": "y"}
+    scheduler.rescan()
+    assert triggers(scheduler) == ["at:2026-03-01T13:00:00Z"]
+    assert scheduler.task("t").next_run == datetime(2026, 3, 2, tzinfo=UTC)
+
+
+def test_a_node_with_another_schedule_settles_nothing_of_this_one(
+    ticking: Any, clock: Clock, url: str
+) -> None:
+    if url.startswith("sqlite"):
+        pytest.skip("one scheduler for a SQLite file")
+    behind = ticking(task(schedule=("daily_at_13:30",)))
+    ahead = ticking(task())
+    clock.forward(hours=1, minutes=45)
+    assert behind.tick(clock.now) == []
+    assert len(ahead.tick(clock.now)) == 1
+
+
+def test_stopping_does_not_wait_for_a_dead_database(script: Script) -> None:
+    server = postgres.start(postgres.binaries())
+    # Its end would drop the database, and there is no server then.
+    with suppress(OperationalError), server.fresh_database() as url:
+        scheduler = Scheduler(config(task(), url=url))
+        scheduler.start()
+        server.stop()
+        began = monotonic()
+        scheduler.stop()
+        assert monotonic() - began < 10

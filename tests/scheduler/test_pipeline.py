@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import pytest
 
 from stoma.errors import BadAnswer, Blocked, HostWait, SourceRefused, Stopped
 from stoma.normalizers.base import BaseNormalizer
-from stoma.records import Record
+from stoma.records import Record, Reject
 from stoma.scheduler.base import Expect, NewRun, Run, Task, TaskStatus, hand_trigger
 from stoma.scheduler.pipeline import Control, Surroundings, execute
 from stoma.stores import Store
@@ -269,3 +269,65 @@ def test_every_page_renews_the_lease(
     script.before_page = look
     go()
     assert leases[1] - leases[0] == timedelta(seconds=20)
+
+
+class Hostile(BaseNormalizer):
+    """Gives back what stands in the item."""
+
+    def normalize(self, result: Any) -> list[Any]:
+        return [item["gives"] for item in result.items]
+
+
+def deep(levels: int) -> list[Any]:
+    value: list[Any] = []
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+GOOD = Record("s", "good", "entry")
+HOSTILE = [
+    Reject("a\0b", {"x": "\0"}, "i\0d"),
+    Reject("lone \ud800", "\udfff", ""),
+    Reject("deep", deep(3000), ""),
+    Reject("long" * 10_000, "x" * 1_000_000, "y" * 10_000),
+    Reject("odd", object(), ""),
+    replace(GOOD, external_id="t", title=None),
+    replace(GOOD, external_id="m", measures={"stars": None}),
+    replace(GOOD, external_id="n", measures={"stars": float("nan")}),
+    replace(GOOD, external_id="a", attributes={"x": deep(3000)}),
+    replace(GOOD, external_id="o", attributes={"x": object()}),
+    replace(GOOD, external_id="x" * 9000),
+    replace(GOOD, external_id=""),
+    replace(GOOD, external_id="z", published_at=datetime(2026, 1, 1)),
+    replace(GOOD, external_id="l", tags="text"),
+    {"external_id": 7},
+    {"title": "no id"},
+    {"external_id": "1", "colour": "red"},
+    None,
+    7,
+]
+
+
+def test_hostile_items_become_rejects_and_the_page_goes_on(
+    store: Store, script: Script, go: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    odd = replace(GOOD, external_id="i\0d \ud800", title="\0", attributes={"\0": ["\udfff"]})
+    monkeypatch.setattr(script, "items", lambda number: [{"gives": item} for item in [GOOD, *HOSTILE, odd]])
+    script.pages = 1
+    for new in (2, 0):
+        run = go(replace(TASK, normalizer=Hostile))
+        assert (run.status, run.error) == (TaskStatus.COMPLETED, None)
+        assert (run.new, run.unchanged, run.rejected) == (new, 2 - new, len(HOSTILE))
+    for row in store.records.rejects("t", 100):
+        assert len(row["reason"]) <= 500
+        assert len(str(row["item"])) < 100_000
+
+
+@pytest.mark.parametrize("text", ["a\0b", "lone \ud800", "x" * 100_000])
+def test_an_error_of_any_text_ends_its_run(script: Script, go: Callable[..., Run], text: str) -> None:
+    script.before_page = failing(0, SourceRefused(text))
+    run = go()
+    assert run.status is TaskStatus.FAILED
+    assert run.error
+    assert len(run.error) <= 4000

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from time import monotonic
@@ -12,12 +13,14 @@ from typing import Any
 
 import pytest
 
+from stoma.errors import StoreUnavailable
 from stoma.scheduler import runner as runner_module
 from stoma.scheduler.base import NewRun, Retry, Run, Task, TaskStatus
 from stoma.scheduler.owner import this_process
 from stoma.scheduler.pipeline import Surroundings
 from stoma.scheduler.runner import Runner, recover
 from stoma.stores import Store
+from stoma.stores.nodes import Node
 from tests.support.clock import Clock
 from tests.support.scripted import Script, install
 from tests.support.waiting import until
@@ -180,3 +183,63 @@ def test_a_run_that_kills_its_process_each_time_fails_at_last(store: Store, cloc
 
 def task_named(task_id: str) -> Task:
     return task(task_id, retry=Retry(count=2))
+
+
+def test_a_claim_that_fails_gives_its_slot_back(
+    store: Store, runner: Runner, script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue(store, "t0")
+    with monkeypatch.context() as patch:
+        patch.setattr(store.runs, "claim", lambda *_: (_ for _ in ()).throw(StoreUnavailable("disk full")))
+        for _ in range(5):
+            with pytest.raises(StoreUnavailable):
+                runner.fill()
+    assert runner.busy == 0
+    runner.fill()
+    until(lambda: not store.runs.open())
+
+
+def test_a_process_that_slept_does_not_rob_itself(
+    store: Store, runner: Runner, script: Script, clock: Clock
+) -> None:
+    script.before_page = lambda number, collection: script.hanging.wait(10)  # type: ignore[assignment, return-value]
+    [run] = queue(store, "t0")
+    runner.fill()
+    until(lambda: script.asked)
+    clock.forward(minutes=10)
+    runner.keep()
+    assert store.runs.get(run.id).status is TaskStatus.RUNNING
+    script.hanging.set()
+    until(lambda: not store.runs.open())
+    assert (store.runs.get(run.id).attempt, runner.abandoned) == (1, 0)
+
+
+def test_a_run_of_a_task_that_another_node_knows_goes_back(
+    store: Store, runner: Runner, clock: Clock
+) -> None:
+    store.nodes.beat(Node("elsewhere", "x", 1, "0", None, "0", 1, clock.now, {}), clock.now)
+    [run] = queue(store, "unknown")
+    runner.fill()
+    until(lambda: runner.busy == 0)
+    found = store.runs.get(run.id)
+    assert (found.status, found.attempt) == (TaskStatus.PENDING, 0)
+    assert found.not_before is not None
+
+
+def test_what_a_dead_process_kept_for_itself_is_free(store: Store, clock: Clock) -> None:
+    dead = str(replace(this_process(), started=this_process().started - 1))
+    store.runs.add(
+        NewRun("t0", "hand:1", task("t0").priority, "0"), clock.now, owner=dead, lease_until=clock.now + LEASE
+    )
+    assert store.runs.claim("me", clock.now, clock.now + LEASE) is None
+    recover(store, task_named, clock.now)
+    assert store.runs.claim("me", clock.now, clock.now + LEASE) is not None
+
+
+def test_only_the_asked_tasks_are_recovered(store: Store, clock: Clock) -> None:
+    queue(store, "t0", "t1")
+    for _ in range(2):
+        store.runs.claim("gone", clock.now, clock.now + LEASE)
+    clock.forward(minutes=1)
+    assert [run.task_id for run in recover(store, task_named, clock.now, only={"t1"})] == ["t1"]
+    assert [run.task_id for run in recover(store, task_named, clock.now)] == ["t0"]

@@ -128,3 +128,15 @@ def test_what_is_known_of_hosts(store: Store, clock: Clock) -> None:
     rows = {row["host"]: row for row in store.hosts.all(clock.now)}
     assert rows["two.example"]["in_use"] == 1
     assert rows["slow.example"]["concurrency"] == 1
+
+
+def test_what_a_wrong_clock_left_does_not_stall_a_host(store: Store, clock: Clock) -> None:
+    mine, right = budgets(store, clock), clock.now
+    clock.forward(days=1000)
+    mine.leave(mine.enter("slow.example", HOLD, PATIENCE))
+    mine.cool("two.example", clock.now + timedelta(hours=1), "429")
+    mine.cool("127.0.0.1", clock.now + timedelta(hours=1), "429")
+    clock.now = right
+    assert mine.enter("slow.example", HOLD, PATIENCE).wait == 0
+    assert mine.enter("two.example", HOLD, PATIENCE).wait == 0
+    mine.enter("127.0.0.1", HOLD, PATIENCE)

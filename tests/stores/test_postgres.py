@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from stoma.errors import StoreUnavailable
+from stoma.errors import ConfigError, StoreUnavailable
 from stoma.references import mask
 from stoma.stores import Store, open_store
 
@@ -17,7 +17,7 @@ from stoma.stores import Store, open_store
     ("url", "said"),
     [
         ("postgresql://nobody@127.0.0.1:1/x", "refused"),
-        ("postgresql://127.0.0.1:notaport/x", "port"),
+        ("postgresql://127.0.0.1:notaport/x", "not a PostgreSQL address"),
         ("postgresql://[", "not a PostgreSQL address"),
     ],
 )
@@ -73,3 +73,32 @@ def test_a_connection_that_was_cut_is_replaced(postgres_url: str, tmp_path: Path
                 " where application_name = 'stoma' and datname = current_database()"
             )
         assert store.records.count() == 0
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://stoma:hunter22/x@127.0.0.1:1/x",
+        "postgresql://stoma:hunter22@@127.0.0.1:1/x",
+        "postgresql://stoma:p%zzhunter22@127.0.0.1:1/x",
+        "postgresql://stoma:hunter22@127.0.0.1:1/x?connect_timeout=abc",
+        "postgresql://stoma:hunter22@127.0.0.1:1/x",
+        "host=127.0.0.1 password=hunter22 options=-c:x",
+    ],
+)
+def test_no_password_is_in_a_message(url: str, tmp_path: Path) -> None:
+    with pytest.raises((StoreUnavailable, ConfigError)) as caught:
+        open_store(url, tmp_path)
+    assert "hunter22" not in f"{caught.value.message} {caught.value.hint}"
+
+
+def test_a_pool_that_gets_no_connection_says_why(postgres_url: str, tmp_path: Path) -> None:
+    with open_store(postgres_url, tmp_path, connections=2) as store:
+        store.database.hurry()
+        with (
+            store.database.reader(),
+            store.database.reader(),
+            pytest.raises(StoreUnavailable, match="every connection is in use"),
+        ):
+            store.now()
+        assert store.now()

@@ -182,3 +182,47 @@ def test_history_is_newest_first_and_pages(store: Store, clock: Clock) -> None:
 def test_an_unknown_run_is_told(store: Store) -> None:
     with pytest.raises(NotFound, match="there is no run 7"):
         store.runs.get(7)
+
+
+def test_two_claims_of_one_task_at_the_same_moment_are_no_error(url: str, tmp_path: Path) -> None:
+    with open_store(url, tmp_path) as store:
+        for number in range(30):
+            store.runs.add(new("one", trigger=f"hand:{number}"), store.now())
+        failed: list[BaseException] = []
+        taken: list[int] = []
+
+        def work(owner: str) -> None:
+            try:
+                while store.runs.open():
+                    run = claim(store, owner)
+                    if run is not None:
+                        taken.append(run.id)
+                        store.runs.end(run, End(TaskStatus.COMPLETED), store.now())
+            except BaseException as error:
+                failed.append(error)
+
+        threads = [threading.Thread(target=work, args=(f"o{n}",)) for n in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert failed == []
+        assert sorted(taken) == sorted(set(taken))
+        assert len(taken) == 30
+
+
+@pytest.mark.parametrize("status", ["completed", "failed", "pending", "running"])
+def test_history_of_one_status(store: Store, clock: Clock, status: str) -> None:
+    for number, name in enumerate(("completed", "failed", "pending", "running")):
+        store.runs.add(new(name, trigger=f"hand:{number}"), store.now())
+        if name != "pending":
+            run = claim(store)
+            assert run is not None
+            if name != "running":
+                store.runs.end(run, End(TaskStatus(name)), store.now())
+        else:
+            clock.forward(days=1)
+            run = claim(store)
+            assert run is not None
+            store.runs.end(run, End(TaskStatus.PENDING, not_before=clock.now + LEASE), store.now())
+    assert [run.task_id for run in store.runs.history(status=status)] == [status]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -89,3 +91,41 @@ def test_a_reader_in_another_process_sees_what_is_committed(tmp_path: Path) -> N
         other = sqlite3.connect(tmp_path / "stoma.db")
         assert other.execute("select task_id, enabled from task_overrides").fetchall() == [("a", 0)]
         other.close()
+
+
+def test_a_file_that_another_program_holds_is_waited_for_and_while_stopping_it_is_not(tmp_path: Path) -> None:
+    with open_store("sqlite:///stoma.db", tmp_path) as store:
+        other = sqlite3.connect(tmp_path / "stoma.db", isolation_level=None, check_same_thread=False)
+        other.execute("begin immediate")
+        threading.Timer(0.6, lambda: other.execute("rollback")).start()
+        store.agenda.enable("a", False, store.now())
+        other.execute("begin immediate")
+        store.database.hurry()
+        began = time.monotonic()
+        with pytest.raises(StoreUnavailable, match="database is locked"):
+            store.agenda.enable("a", True, store.now())
+        assert time.monotonic() - began < 3
+        other.execute("rollback")
+        other.close()
+
+
+def test_many_threads_leave_no_connections_behind(tmp_path: Path) -> None:
+    with open_store("sqlite:///stoma.db", tmp_path) as store:
+        for _ in range(50):
+            thread = threading.Thread(target=store.records.count)
+            thread.start()
+            thread.join()
+        assert len(store.database._idle) == 1  # type: ignore[attr-defined]
+
+
+def test_the_lock_is_that_of_the_file_whatever_it_is_called(tmp_path: Path) -> None:
+    (tmp_path / "real.db").touch()
+    (tmp_path / "link.db").symlink_to(tmp_path / "real.db")
+    held = SchedulerLock(tmp_path / "real.db")
+    assert held.holder() is None
+    held.acquire("process 7 on laptop")
+    assert SchedulerLock(tmp_path / "link.db").holder() == "process 7 on laptop"
+    with pytest.raises(SchedulerRunning):
+        SchedulerLock(tmp_path / "link.db").acquire("another")
+    held.release()
+    assert held.holder() is None
