@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from typing import TYPE_CHECKING, Any
@@ -24,8 +25,14 @@ def set_up(level: str = "INFO", stream: Any = None) -> None:
     """Write log lines to `stream` (standard error by default); colours only on a terminal."""
     logger.remove()
     logger.configure(patcher=_patch, extra={"subject": ""})
+    if stream is None:
+        # Asked anew for each line: a progress bar puts its own in place to keep lines and bar apart.
+        sink: Any = lambda message: sys.stderr.write(message)  # noqa: E731
+    else:
+        sink = stream
+    colours = (stream or sys.stderr).isatty() and not os.environ.get("NO_COLOR")
     # diagnose shows the values of variables, secrets among them.
-    logger.add(stream or sys.stderr, level=level.upper(), format=_format, diagnose=False, backtrace=False)
+    logger.add(sink, level=level.upper(), format=_format, diagnose=False, backtrace=False, colorize=colours)
 
 
 def log_details(error: BaseException) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from stoma.errors import StoreError, UsageError
+from stoma.errors import StomaError, StoreError, UsageError
 from stoma.scheduler import edits
 from stoma.scheduler.base import TaskStatus, iso
 from stoma.scheduler.manager import Scheduler
@@ -83,6 +83,10 @@ def history(scheduler: Scheduler, query: Mapping[str, str]) -> Answer:
 
 def load_preset(scheduler: Scheduler, query: Mapping[str, str], preset: str) -> Answer:
     """Add a preset to tasks/_presets.yaml, so that its tasks outlast a restart."""
+    if scheduler.config.demo:
+        raise StomaError(
+            "this is the demo: it changes no files", "load it with `stoma scheduler load-preset`"
+        )
     added = edits.load_preset(scheduler.config.base, preset, path=scheduler.config.path)
     scheduler.look_again()
     return Answer({"preset": preset, "added": added})

@@ -165,7 +165,10 @@ def _error(error: bottle.HTTPError) -> str:
     """Bottle's own refusals in the same form; a fault of ours is logged and told without its inside."""
     bottle.response.headers.update(guard.HEADERS | {"Content-Type": "application/json; charset=utf-8"})
     told = {
-        404: ("there is nothing at this address", "the endpoints stand in the README"),
+        404: (
+            "there is nothing at this address",
+            "the page at / and /api/scheduler/status show how things stand",
+        ),
         405: ("this address does not take that method", ""),
         413: ("the request is too large", ""),
     }

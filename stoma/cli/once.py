@@ -6,7 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from stoma.cli.output import INTERRUPTED, NOT_COMPLETE, WELL, console, print_json, print_table, tell
+import click
+
+from stoma.cli.output import INTERRUPTED, NOT_COMPLETE, WELL, console, print_json, print_table, several, tell
+from stoma.collectors import COLLECTORS
 from stoma.scheduler.base import Run, Task, TaskStatus
 from stoma.signals import stopped_by_signals
 
@@ -32,7 +35,7 @@ def run_once(config: Config, task_ids: Sequence[str], presets: Sequence[str], as
 
 
 def choose(config: Config, store: Store, task_ids: Sequence[str], presets: Sequence[str]) -> list[Task]:
-    """The named tasks; without names those of the presets, else all that are switched on."""
+    """The named tasks; without names those of the presets, else all that are switched on and can run."""
     from stoma.scheduler.config import load_preset
     from stoma.scheduler.parts import task_named
 
@@ -42,7 +45,12 @@ def choose(config: Config, store: Store, task_ids: Sequence[str], presets: Seque
         names = [task_id for preset in presets for task_id in load_preset(preset, config.base)]
         return [config.tasks[task_id] for task_id in dict.fromkeys(names)]
     overrides = store.agenda.overrides()
-    return [task for task in config.tasks.values() if overrides.get(task.id, task.enabled)]
+    chosen = [task for task in config.tasks.values() if overrides.get(task.id, task.enabled)]
+    # Nobody asked for these by name, and nothing that a person can do would let them run.
+    left_out = [task.id for task in chosen if COLLECTORS.get(task.collector) is None]
+    if left_out:
+        click.echo(f"left out, this version has no collector for them: {', '.join(left_out)}", err=True)
+    return [task for task in chosen if task.id not in left_out]
 
 
 def run_here(config: Config, store: Store, tasks: Sequence[Task], as_json: bool) -> int:
@@ -127,7 +135,9 @@ def progress(*, quiet: bool) -> Iterator[Report]:
             if run.id not in bars:
                 bars[run.id] = shown.add_task(run.task_id, total=None, said="starting")
             if tally is not None:
-                said = f"{tally.seen} records, {tally.pages} pages"
+                said = f"{several(tally.seen, 'record')}, {several(tally.pages, 'page')}"
+                if run.status is not TaskStatus.RUNNING:
+                    said = f"{run.status}: {run.error or run.reason or 'in the queue'}"
                 shown.update(bars[run.id], completed=tally.seen, total=tally.expected, said=said)
             elif run.status is not TaskStatus.RUNNING:
                 shown.update(bars[run.id], said=f"{run.status}, {run.seen} records")

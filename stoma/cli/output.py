@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import wraps
+from io import TextIOWrapper
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
+from zoneinfo import ZoneInfo
 
 import click
 
@@ -24,6 +28,8 @@ if TYPE_CHECKING:
 _STEERING = re.compile("[\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 """Characters that JSON lets through and a terminal obeys; escaped, they mean the same to a program."""
 
+NAMES = frozenset({"task", "run", "status", "state"})
+
 WELL, NOT_COMPLETE, USAGE, DEGRADED, INTERRUPTED = 0, 1, 2, 3, 130
 
 
@@ -34,6 +40,10 @@ def reporting(command: Callable[..., Any]) -> Callable[..., Any]:
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         # Before anything can be logged: the logger's own way would show the values of variables.
         set_up("WARNING")
+        for stream in (sys.stdout, sys.stderr):
+            # A terminal that cannot show a letter shows a question mark; that is no reason to end.
+            if isinstance(stream, TextIOWrapper):
+                stream.reconfigure(errors="replace")
         with reported():
             return command(*args, **kwargs)
 
@@ -113,28 +123,49 @@ def print_table(
         tell(empty)
         return
     from rich import box
+    from rich.measure import Measurement
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
     for index, column in enumerate(columns):
         is_number = index >= len(columns) - numbers
-        table.add_column(column, justify="right" if is_number else "left", no_wrap=is_number)
+        # Nothing is cut off: half an id is of no use. Names keep their line, other texts are folded.
+        table.add_column(
+            column,
+            justify="right" if is_number else "left",
+            no_wrap=is_number or column in NAMES,
+            overflow="fold",
+        )
     for row in rows:
         table.add_row(*[Text(clean(_cell(value)), style=_style(value)) for value in row])
     screen = console()
     if not screen.is_terminal:
-        # A file or a pipe has no width; a table cut at 80 columns would lose what was asked for.
+        # A file or a pipe has no width.
         screen.width = 240
-    screen.print(table)
+    screen.width = max(screen.width, Measurement.get(screen, screen.options, table).minimum)
+    screen.print(table, crop=False)
 
 
-def local(instant: str | datetime | None) -> str:
-    """An instant in the zone of the person who reads it; a dash for none."""
+def stoma_command() -> str:
+    """How a person here calls `stoma`: by its name where it is installed, else by its path in the checkout."""
+    if shutil.which("stoma"):
+        return "stoma"
+    path = Path(__file__).parents[2] / "bin" / "stoma"
+    return os.path.relpath(path) if path.exists() else "stoma"
+
+
+def several(count: int, what: str) -> str:
+    """`1 task`, `2 tasks`."""
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
+def local(instant: str | datetime | None, zone: str | None = None) -> str:
+    """An instant by the clock of `zone`, or of this machine; a dash for none."""
     if instant is None:
         return "–"
     moment = datetime.fromisoformat(instant) if isinstance(instant, str) else instant
-    return f"{moment.astimezone():%Y-%m-%d %H:%M:%S %Z}"
+    return f"{moment.astimezone(ZoneInfo(zone) if zone else None):%Y-%m-%d %H:%M:%S %Z}"
 
 
 def _cell(value: Any) -> str:

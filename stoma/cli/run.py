@@ -13,7 +13,18 @@ import click
 
 from stoma import __version__
 from stoma.cli.context import config_option, json_option, load
-from stoma.cli.output import USAGE, WELL, leave, local, print_json, print_table, reporting, tell
+from stoma.cli.output import (
+    USAGE,
+    WELL,
+    leave,
+    local,
+    print_json,
+    print_table,
+    reporting,
+    several,
+    stoma_command,
+    tell,
+)
 
 if TYPE_CHECKING:
     from stoma.api.server import Server
@@ -67,6 +78,8 @@ def main(
         raise click.UsageError(
             f"to run {task_ids[0]} now, add --once; stoma-run alone runs everything on schedule"
         )
+    if once and check:
+        raise click.UsageError("--once runs tasks and --check only judges the files: choose one")
     if as_json and not (once or check):
         raise click.UsageError("--json goes with --once or --check")
     set_up("WARNING" if once and log_level == "INFO" else log_level)
@@ -95,8 +108,13 @@ def reader(
 ) -> Callable[[], Config]:
     """A function that reads the files, now and after each edit, and adds what the command line says."""
 
+    found = config_file
+
     def read() -> Config:
-        config = load(config_file, presets)
+        nonlocal found
+        # A file that was there and is gone is a fault, not a wish for the built-in preset.
+        config = load(found, presets)
+        found = config.path
         listening = replace(
             config.api,
             host=config.api.host if host is None else host,
@@ -123,42 +141,48 @@ def start(read: Callable[[], Config], *, with_server: bool = True, run_all: bool
 def _greet(scheduler: Scheduler, server: Server | None) -> None:
     """Each task's next run, how to run it now, and where to look."""
     from stoma.scheduler.overview import task_overview
+    from stoma.scheduler.parts import data_folder
 
-    config = scheduler.config
-    if config.built_in:
-        tell(f"no stoma.yaml in {config.base}: using the built-in preset `default`")
+    config, store = scheduler.config, scheduler.store
+    if config.demo:
+        tell(
+            f"demo: invented papers from this machine, no source is asked; all is kept in {data_folder(config)}"
+        )
     rows = [
         (
             task["id"],
             task["schedule"] or "by hand",
-            _next(task),
-            task["reason"] if task["status"] == "blocked" else "",
+            _next(task, config),
+            task["reason"] if _is_blocked(task) else "",
         )
-        for task in task_overview(config, scheduler.store, scheduler.store.now())
+        for task in task_overview(config, store, store.now())
     ]
-    print_table(
-        ("task", "schedule", "next run", "note"),
-        rows,
-        empty="no tasks yet: add one with `stoma scheduler add-task`",
-    )
+    stoma = stoma_command()
+    none = f"no tasks yet: add one with `{stoma} scheduler add-task`"
+    print_table(("task", "schedule", "next run", "note"), rows, empty=none)
     if rows:
         first = next((row[0] for row in rows if not row[3]), rows[0][0])
-        tell(f"run one now:  stoma scheduler run-task {first}")
+        tell(f"run one now:  {stoma} scheduler run-task {first}{' --demo' if config.demo else ''}")
     if server is not None:
         tell(f"dashboard:    {server.url}/")
     tell("stop:         Ctrl-C")
     sys.stdout.flush()
 
 
-def _next(task: dict[str, Any]) -> str:
-    if task["status"] == "blocked":
+def _is_blocked(task: dict[str, Any]) -> bool:
+    return bool(task["status"] == "blocked")
+
+
+def _next(task: dict[str, Any], config: Config) -> str:
+    if _is_blocked(task):
         return "blocked"
-    return local(task["next_run"]) if task["enabled"] else "switched off"
+    return local(task["next_run"], config.timezone) if task["enabled"] else "switched off"
 
 
 def _check(config_file: Path | None, presets: Sequence[str], as_json: bool) -> int:
     """Judge what is on disk; gives the exit code."""
     from stoma.errors import ConfigError
+    from stoma.references import unset
     from stoma.scheduler.config import blocked_reason
 
     try:
@@ -172,11 +196,16 @@ def _check(config_file: Path | None, presets: Sequence[str], as_json: bool) -> i
     if as_json:
         print_json({"ok": True, "tasks": list(config.tasks), "blocked": blocked, "errors": []})
         return WELL
-    tell(f"in order: {len(config.tasks)} tasks, {len(config.files)} files")
+    tell(f"in order: {several(len(config.tasks), 'task')}, {several(len(config.files), 'file')}")
+    if not config.tasks:
+        tell("warning: there are no tasks: name presets, or write some under `tasks:`")
+    unset_store = unset(config.store_url, config.base)
+    if unset_store:
+        tell(f"warning: nothing can start: store.url: {unset_store}")
     for task_id, reason in blocked.items():
         tell(f"warning: {task_id} is blocked: {reason}")
     return WELL
 
 
 if __name__ == "__main__":
-    main()
+    main(prog_name="stoma-run")

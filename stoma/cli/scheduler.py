@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from stoma.cli.context import config_option, json_option, load, opened
+from stoma.cli.context import config_option, demo_option, json_option, load, opened
 from stoma.cli.output import (
     DEGRADED,
     NOT_COMPLETE,
@@ -62,9 +62,10 @@ def start(
 
 @group.command()
 @config_option
+@demo_option
 @json_option
 @reporting
-def status(config_file: Path | None, as_json: bool) -> None:
+def status(config_file: Path | None, demo: bool, as_json: bool) -> None:
     """How things stand. Exit code 0: running; 1: not running; 3: a file is broken or the store does not work."""
     from stoma.cli.status import show_status, status_despite
     from stoma.errors import ConfigError, StoreError
@@ -72,7 +73,7 @@ def status(config_file: Path | None, as_json: bool) -> None:
 
     broken: list[dict[str, Any]] = []
     try:
-        with opened(config_file) as here:
+        with opened(config_file, demo=demo) as here:
             overview = status_overview(here.config, here.store, here.store.now())
     except ConfigError as error:
         # A scheduler that runs goes on with the text before; what it does is still in the store.
@@ -100,14 +101,16 @@ def status(config_file: Path | None, as_json: bool) -> None:
 
 @group.command("list-tasks")
 @config_option
+@demo_option
 @json_option
 @reporting
-def list_tasks(config_file: Path | None, as_json: bool) -> None:
+def list_tasks(config_file: Path | None, demo: bool, as_json: bool) -> None:
     """Every task with its schedule, state, last and next run."""
     from stoma.scheduler.overview import task_overview
 
-    with opened(config_file) as here:
+    with opened(config_file, demo=demo) as here:
         tasks = task_overview(here.config, here.store, here.store.now())
+        zone = here.config.timezone
     if as_json:
         print_json(tasks)
         return
@@ -118,8 +121,8 @@ def list_tasks(config_file: Path | None, as_json: bool) -> None:
             task["schedule"] or "by hand",
             task["priority"],
             task["status"] if task["enabled"] else f"{task['status'] or ''} (off)".strip(),
-            local(task["last_run"]),
-            local(task["next_run"]),
+            local(task["last_run"], zone),
+            local(task["next_run"], zone),
         )
         for task in tasks
     ]
@@ -137,9 +140,10 @@ def list_tasks(config_file: Path | None, as_json: bool) -> None:
 @click.argument("task_id")
 @click.option("--no-wait", is_flag=True, help="With a running scheduler: queue the run and return at once.")
 @config_option
+@demo_option
 @json_option
 @reporting
-def run_task(task_id: str, no_wait: bool, config_file: Path | None, as_json: bool) -> None:
+def run_task(task_id: str, no_wait: bool, config_file: Path | None, demo: bool, as_json: bool) -> None:
     """Run a task now: by the running scheduler, whose run is followed to its end, else right here."""
     from stoma.cli.once import run_here
     from stoma.errors import Blocked
@@ -147,7 +151,7 @@ def run_task(task_id: str, no_wait: bool, config_file: Path | None, as_json: boo
     from stoma.scheduler.overview import is_scheduler_running
     from stoma.scheduler.parts import hand_run, task_named
 
-    with opened(config_file) as here:
+    with opened(config_file, demo=demo) as here:
         task, now = task_named(here.config, task_id), here.store.now()
         if not is_scheduler_running(here.store, now):
             if no_wait:
@@ -166,20 +170,22 @@ def run_task(task_id: str, no_wait: bool, config_file: Path | None, as_json: boo
 @group.command("enable-task")
 @click.argument("task_id")
 @config_option
+@demo_option
 @reporting
-def enable_task(task_id: str, config_file: Path | None) -> None:
+def enable_task(task_id: str, config_file: Path | None, demo: bool) -> None:
     """Switch a task on; it outlasts a restart."""
-    _switch(config_file, task_id, True)
+    _switch(config_file, task_id, True, demo)
     tell(f"{task_id} is switched on")
 
 
 @group.command("disable-task")
 @click.argument("task_id")
 @config_option
+@demo_option
 @reporting
-def disable_task(task_id: str, config_file: Path | None) -> None:
+def disable_task(task_id: str, config_file: Path | None, demo: bool) -> None:
     """Switch a task off; it outlasts a restart. A run under way goes on."""
-    _switch(config_file, task_id, False)
+    _switch(config_file, task_id, False, demo)
     tell(f"{task_id} is switched off")
 
 
@@ -263,10 +269,10 @@ def remove_task(task_id: str, config_file: Path | None) -> None:
     tell(f"{task_id} is gone: {_short(path)} was deleted; its records and runs stay")
 
 
-def _switch(config_file: Path | None, task_id: str, enabled: bool) -> None:
+def _switch(config_file: Path | None, task_id: str, enabled: bool, demo: bool) -> None:
     from stoma.scheduler.parts import task_named
 
-    with opened(config_file) as here:
+    with opened(config_file, demo=demo) as here:
         task = task_named(here.config, task_id)
         here.store.agenda.enable(task.id, enabled, here.store.now())
 
@@ -291,18 +297,25 @@ def _settings(text: str | None) -> dict[str, Any] | None:
 def _follow(store: Store, run_id: int, as_json: bool) -> int:
     """Show a run that a scheduler works on until it is final; gives the exit code."""
     from stoma.cli.once import progress, result_of, show
+    from stoma.cli.output import INTERRUPTED
     from stoma.scheduler.base import TaskStatus
     from stoma.scheduler.overview import is_scheduler_running
     from stoma.scheduler.pipeline import Tally
 
-    with progress(quiet=as_json) as report:
-        while not (run := store.runs.get(run_id)).status.is_final:
-            report(run, Tally(run.pages, run.seen))
-            time.sleep(FOLLOW_SECONDS)
-            if not is_scheduler_running(store, store.now()):
-                tell_error(f"the scheduler stopped; run {run_id} is {run.status} and waits for the next one")
-                return NOT_COMPLETE
-        report(run, None)
+    try:
+        with progress(quiet=as_json) as report:
+            while not (run := store.runs.get(run_id)).status.is_final:
+                report(run, Tally(run.pages, run.seen))
+                time.sleep(FOLLOW_SECONDS)
+                if not is_scheduler_running(store, store.now()):
+                    tell_error(
+                        f"the scheduler stopped; run {run_id} is {run.status} and waits for the next one"
+                    )
+                    return NOT_COMPLETE
+            report(run, None)
+    except KeyboardInterrupt:
+        tell_error(f"no longer following; run {run_id} goes on in the scheduler")
+        return INTERRUPTED
     if as_json:
         print_json([result_of(run)])
     else:

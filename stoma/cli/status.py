@@ -61,7 +61,10 @@ def show_status(overview: dict[str, Any]) -> None:
             f"  now: {run['task']} (run {run['run']}, try {run['attempt']}): {run['seen']} seen, {run['pages']} pages"
         )
     for run in overview["waiting_runs"]:
-        tell(f"  waiting: {run['task']} (run {run['run']}, {run['status']}) for {run['waits_for']}")
+        waits = run["waits_for"] if overview["running"] else "continues when a scheduler runs"
+        tell(f"  open: {run['task']} (run {run['run']}): {waits}")
+    for task in overview["failing"]:
+        tell(f"  {task['status']}: {task['task']}: {task['reason']}")
     for host in overview["hosts"]:
         tell(f"  host {host['host']} cools down until {local(host['cooling_until'])}: {host['reason']}")
     for due in overview["next_runs"][:5]:

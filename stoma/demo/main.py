@@ -1,4 +1,4 @@
-"""`--demo`: the configured tasks against a local stand-in for their sources, into a database of its own."""
+"""`--demo`: the configured tasks against a local stand-in for their sources, into a folder of its own."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from datetime import UTC, datetime
 from stoma.demo.standin import StandIn
 from stoma.scheduler.base import Task
 from stoma.scheduler.config import Config
-
-DATABASE = "sqlite:///stoma-demo.db"
 
 
 @contextmanager
@@ -25,6 +23,6 @@ def stand_in() -> Iterator[Callable[[Config], Config]]:
 
         def demonstrated(config: Config) -> Config:
             tasks = {task.id: redirect(task) for task in config.tasks.values()}
-            return replace(config, store_url=DATABASE, tasks=tasks)
+            return replace(config, demo=True, store_url="sqlite:///stoma.db", tasks=tasks)
 
         yield demonstrated

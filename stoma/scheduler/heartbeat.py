@@ -77,6 +77,7 @@ class Heartbeat:
             ],
             "abandoned_threads": runner.abandoned,
             "loaded_at": iso(loaded_at),
+            "restart_needed": self._in_force.restart_needed,
             "errors": [problem.as_dict() for problem in self._in_force.errors],
         }
 

@@ -30,6 +30,8 @@ class InForce:
         self.config = config
         self.generation = 1
         self.errors: list[Problem] = []
+        self.restart_needed: list[str] = []
+        self._started_with = config
         self._reload = reload
         self._python_tasks: dict[str, Task] = {}
         self._files_seen = dict(config.files)
@@ -62,11 +64,17 @@ class InForce:
         old, self.config = self.config, fresh
         if fresh.hash == old.hash:
             return None
-        for name in AT_START_ONLY:
-            if getattr(fresh, name) != getattr(old, name):
-                logger.warning("restart needed: {} changed", name)
+        self._compare_with_start(fresh)
         self.generation += 1
         return _change(old, fresh)
+
+    def _compare_with_start(self, fresh: Config) -> None:
+        """Say what only a restart brings into force, when that has changed."""
+        needed = [name for name in AT_START_ONLY if getattr(fresh, name) != getattr(self._started_with, name)]
+        if needed and needed != self.restart_needed:
+            told = ", ".join(name.replace("_", " ") for name in needed)
+            logger.warning("restart needed: {} changed; until then this goes on as it began", told)
+        self.restart_needed = needed
 
     def _with_python_tasks(self, fresh: Config) -> Config:
         for task_id in self._python_tasks:

@@ -59,8 +59,10 @@ class Scheduler:
         """`config` is a Config or the path of a stoma.yaml; `reload` reads it anew when files were edited."""
         given = config if isinstance(config, Config) else None
         path = given.path if given is not None else _path(config)
-        reload = reload or (lambda: load_config(path))
-        self._in_force = InForce(given or reload(), reload)
+        first = given or (reload() if reload else load_config(path))
+        # A stoma.yaml that was there and is gone is a fault, not a wish for the built-in preset.
+        path = first.path or path
+        self._in_force = InForce(first, reload or (lambda: load_config(path)))
         self.loaded_at: datetime | None = None
         self.last_tick: float | None = None
         self.store: Store = connect(self.config, clock=clock)
@@ -312,11 +314,9 @@ class Scheduler:
         if change is not None:
             self._removed += change.removed
             self._take_up_due = True
-            logger.info(
-                "configuration taken up, generation {}: added {}; removed {}; edited {}",
-                self.generation,
-                *(", ".join(ids) or "nothing" for ids in (change.added, change.removed, change.edited)),
-            )
+            parts = (("added", change.added), ("removed", change.removed), ("edited", change.edited))
+            told = "; ".join(f"{word} {', '.join(ids)}" for word, ids in parts if ids)
+            logger.info("configuration taken up, generation {}: {}", self.generation, told or "settings")
         self._bring_up_to_date()
         if change is not None or errors != self.errors:
             self.heartbeat.note_change()

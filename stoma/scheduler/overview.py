@@ -143,6 +143,11 @@ def status_overview(config: Config, store: Store, now: datetime) -> dict[str, An
             for row in store.hosts.all(now)
             if row["cooling_until"] > now
         ],
+        "failing": [
+            {"task": task["id"], "status": task["status"], "reason": task["reason"]}
+            for task in tasks
+            if task["status"] in (TaskStatus.FAILED, TaskStatus.SUSPECT)
+        ],
         "records": store.records.count_by_kind(),
         "store": store.dialect,
         "now": iso(now),
@@ -152,8 +157,11 @@ def status_overview(config: Config, store: Store, now: datetime) -> dict[str, An
 def waits_for(run: Run, now: datetime) -> str:
     """Why a run that is not running waits."""
     if run.not_before is not None and run.not_before > now:
-        return f"{run.reason or 'its next try'}, until {iso(run.not_before)}"
-    return "a free place"
+        when = (
+            f"{run.not_before:%H:%M:%S} UTC" if run.not_before.date() == now.date() else iso(run.not_before)
+        )
+        return f"{run.reason or 'waiting for the next try'} at {when}{f': {run.error}' if run.error else ''}"
+    return "waiting for a free place"
 
 
 def _name(owner: str) -> str:

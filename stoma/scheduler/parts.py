@@ -17,11 +17,14 @@ from stoma.scheduler.owner import this_process
 from stoma.scheduler.pipeline import Surroundings
 from stoma.stores import Store, open_store
 
+DEMO_FOLDER = "stoma-demo"
+
 
 def data_folder(config: Config) -> Path:
     """Where the SQLite file and `scheduler_state.json` lie: `STOMA_DATA`, else beside `stoma.yaml`."""
     given = os.environ.get("STOMA_DATA")
-    return Path(given) if given else config.base
+    folder = Path(given) if given else config.base
+    return folder / DEMO_FOLDER if config.demo else folder
 
 
 def connect(config: Config, *, clock: Callable[[], datetime] | None = None) -> Store:

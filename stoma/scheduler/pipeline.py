@@ -216,7 +216,10 @@ def _finish(
     """End a run that came to its end: the cursor moves here and nowhere else."""
     tx.execute("progress_delete", task_id=task.id, scope=run.scope)
     row = tx.one("run_get", id=run.id)
-    seen = row["seen"] if row else 0
+    seen, rejected = (row["seen"], row["rejected"]) if row else (0, 0)
+    if seen and rejected >= seen:
+        reason = f"every one of {seen} items was rejected; the table rejects says why"
+        return finish(tx, run, End(TaskStatus.SUSPECT, reason=reason), now)
     if seen < task.expect.min_records:
         reason = f"saw {seen} records, expected at least {task.expect.min_records}"
         return finish(tx, run, End(TaskStatus.SUSPECT, reason=reason), now)

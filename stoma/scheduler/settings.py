@@ -38,6 +38,8 @@ class Config:
     # None where there is no stoma.yaml and the built-in preset stands for it.
     path: Path | None = None
     built_in: bool = False
+    # True for `--demo`: the sources are played by a stand-in, and all that is written lies in a folder of its own.
+    demo: bool = False
     tasks: Mapping[str, Task] = field(default_factory=dict)
     timezone: str = "UTC"
     max_concurrent_tasks: int = 3

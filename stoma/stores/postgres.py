@@ -220,4 +220,6 @@ def _encode(value: Any) -> Any:
 
 
 def _line(error: Exception) -> str:
-    return mask(" ".join(str(error).split())) or type(error).__name__
+    # The first line is the cause; what follows is advice for administrators.
+    lines = str(error).strip().splitlines()
+    return mask(" ".join(lines[0].split())) if lines else type(error).__name__

@@ -143,6 +143,11 @@ class Records:
         with self._database.reader() as reader:
             return reader.all("record_newest", limit=limit)
 
+    def latest(self, limit: int = 20) -> list[Row]:
+        """The records published last; where none has a date, those stored last."""
+        with self._database.reader() as reader:
+            return reader.all("record_latest", limit=limit) or reader.all("record_newest", limit=limit)
+
     def get(self, source: str, external_id: str) -> Row | None:
         """One record."""
         with self._database.reader() as reader:

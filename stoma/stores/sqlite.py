@@ -61,6 +61,7 @@ class SqliteDatabase(Database):
         except OSError as error:
             raise StoreUnavailable(f"{path.parent} cannot be made: {error.strerror}") from None
         self._writer = self._connect()
+        self._file = self._identity()
         self._cursor = _Cursor(self._writer, self._statements)
 
     def now(self) -> datetime:  # replaced by the clock that was handed in
@@ -72,6 +73,7 @@ class SqliteDatabase(Database):
         if not self._writing.acquire(timeout=self._patience):
             raise StoreUnavailable(f"{self.path}: another thread holds the file", "the program is stopping")
         try:
+            self._check_file()
             with _translated(self.path):
                 self._begin(until)
                 try:
@@ -84,6 +86,21 @@ class SqliteDatabase(Database):
                 self._writer.execute("commit")
         finally:
             self._writing.release()
+
+    def _identity(self) -> tuple[int, int] | None:
+        try:
+            found = self.path.stat()
+        except OSError:
+            return None
+        return (found.st_dev, found.st_ino)
+
+    def _check_file(self) -> None:
+        """A file that was deleted under us would take everything that is written and keep nothing."""
+        if self._identity() != self._file:
+            raise StoreUnavailable(
+                f"{self.path} was removed or replaced while it was in use",
+                "put the file back, or restart to begin with the one that is there now",
+            )
 
     def _begin(self, until: float) -> None:
         while True:
@@ -100,6 +117,7 @@ class SqliteDatabase(Database):
 
     @contextmanager
     def reader(self) -> Iterator[_Cursor]:
+        self._check_file()
         with _translated(self.path):
             try:
                 cursor = self._idle.pop()

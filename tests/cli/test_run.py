@@ -217,7 +217,7 @@ def test_the_demo_shows_records_within_seconds(serving: Any, home: Path) -> None
     one = serving("--demo")
     until(lambda: one.get("/api/scheduler/status")["records"].get("paper", 0) >= 12, 15)
     assert not (home / "stoma.db").exists()
-    assert (home / "stoma-demo.db").exists()
+    assert (home / "stoma-demo" / "stoma.db").exists()
     assert one.stop()[0] == 0
 
 
@@ -250,8 +250,8 @@ def test_a_second_signal_stops_at_once(serving: Any, home: Path) -> None:
 def test_without_a_stoma_yaml_the_built_in_preset_is_used(tmp_path: Path) -> None:
     result = run("--check")
     assert result.returncode == 0, result.stderr
+    assert "using the built-in preset" in result.stderr
     one = Serving("--demo", "--port", "0")
-    assert "using the built-in preset" in one.greeting
     assert "arxiv_daily_trending" in one.greeting
     until(lambda: one.get("/api/scheduler/status")["records"].get("paper", 0) > 0, 15)
     assert one.stop()[0] == 0

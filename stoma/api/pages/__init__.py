@@ -18,13 +18,15 @@ def status_page(scheduler: Scheduler) -> bottle.HTTPResponse:
     """The first page: health in a sentence, what runs, every task, the last runs, the newest records."""
     store, now = scheduler.store, scheduler.store.now()
     overview = status_overview(scheduler.config, store, now)
+    tasks = task_overview(scheduler.config, store, now)
     body = _template("status.html").render(
-        sentence=_sentence(overview, scheduler),
+        demo=scheduler.config.demo,
+        sentence=_sentence(overview, tasks, scheduler),
         errors=scheduler.errors,
         overview=overview,
-        tasks=task_overview(scheduler.config, store, now),
+        tasks=tasks,
         runs=store.runs.history(limit=15),
-        records=store.records.newest(10),
+        records=store.records.latest(10),
         clock=_clock,
         web=_web,
         now=now,
@@ -45,15 +47,17 @@ def _template(name: str) -> bottle.SimpleTemplate:
     return bottle.SimpleTemplate((files(__name__) / name).read_text(encoding="utf-8"))
 
 
-def _sentence(overview: dict[str, Any], scheduler: Scheduler) -> str:
+def _sentence(overview: dict[str, Any], tasks: list[dict[str, Any]], scheduler: Scheduler) -> str:
     if scheduler.errors:
         return "A file is broken; everything goes on as it was before the edit."
     if not scheduler.is_alive:
         return "The scheduler does not tick."
-    count, running = overview["enabled"], len(overview["running_runs"])
-    text = f"Working: {count} {'task' if count == 1 else 'tasks'} switched on"
-    text += f", {running} running now" if running else ", nothing running just now"
-    return text + "."
+    able = sum(task["enabled"] and task["status"] != "blocked" for task in tasks)
+    running, failing = len(overview["running_runs"]), len(overview["failing"])
+    text = f"{able} {'task' if able == 1 else 'tasks'} at work, {running or 'none'} running now"
+    if overview["blocked"]:
+        text += f", {overview['blocked']} blocked"
+    return f"{text}, {failing} failing." if failing else f"{text}."
 
 
 def _clock(value: Any) -> str:

@@ -31,6 +31,10 @@ select * from record_versions where source = :source and external_id = :external
 -- name: record_newest
 select * from records order by id desc limit :limit;
 
+-- name: record_latest
+-- The most recently published ones, of those that have a date.
+select * from records where published_at is not null order by published_at desc, id desc limit :limit;
+
 -- name: record_count
 select count(*) as count from records;
 

@@ -21,6 +21,7 @@ create table records (
     unique (source, external_id)
 );
 create index records_by_kind on records (kind, id);
+create index records_by_published on records (published_at desc, id desc);
 create index records_by_first_seen on records (first_seen_at, id);
 
 -- Superseded versions only: the current one is the record.
