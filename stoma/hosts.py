@@ -69,6 +69,16 @@ def rule_for(host: str, rules: Mapping[str, HostRule]) -> HostRule:
     return rules.get(ANY, BUILT_IN[ANY])
 
 
+def is_loopback(host: str) -> bool:
+    """True when only this machine can reach an address to listen on; names but `localhost` are not resolved."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
 def is_private(host: str) -> bool:
     """True for localhost and for addresses that are loopback or private; names are not resolved."""
     if host == "localhost" or host.endswith(".localhost"):

@@ -8,6 +8,9 @@ from collections.abc import Iterable
 SIMILAR = 0.6
 """How alike two names must be (0 to 1) before one is proposed for the other."""
 
+SHORTEST_FORM = 3
+"""How many letters the beginning of a name must have to stand for it."""
+
 LONGEST_SHOWN = 80
 
 _PASSWORD = re.compile(r"(?<=://)([^/\s:@]{0,99}):([^@\s]{1,999})(?=@)")
@@ -22,7 +25,10 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
         return None
     plain = {_plain(name): name for name in known}
     found = get_close_matches(_plain(word), list(plain), n=1, cutoff=SIMILAR)
-    return plain[found[0]] if found else None
+    # A short form is unlike what it stands for, however clearly it stands for it.
+    if not found and len(word) >= SHORTEST_FORM:
+        found = [name for name in plain if name.startswith(_plain(word))]
+    return plain[found[0]] if len(found) == 1 else None
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

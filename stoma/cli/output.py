@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 _STEERING = re.compile("[\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 """Characters that JSON lets through and a terminal obeys; escaped, they mean the same to a program."""
 
-NAMES = frozenset({"task", "run", "status", "state"})
+NAMES = frozenset({"task", "run", "status", "state", "schedule"})
+"""Columns whose words are copied or compared: they keep their line."""
 
 WELL, NOT_COMPLETE, USAGE, DEGRADED, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -135,6 +136,7 @@ def print_table(
             column,
             justify="right" if is_number else "left",
             no_wrap=is_number or column in NAMES,
+            min_width=_widest(column, rows, index) if is_number or column in NAMES else 8,
             overflow="fold",
         )
     for row in rows:
@@ -143,8 +145,14 @@ def print_table(
     if not screen.is_terminal:
         # A file or a pipe has no width.
         screen.width = 240
-    screen.width = max(screen.width, Measurement.get(screen, screen.options, table).minimum)
+    screen.width = max(
+        screen.width, Measurement.get(screen, screen.options.update(max_width=1000), table).minimum
+    )
     screen.print(table, crop=False)
+
+
+def _widest(column: str, rows: Sequence[Sequence[Any]], index: int) -> int:
+    return max(len(column), *(len(_cell(row[index])) for row in rows))
 
 
 def stoma_command() -> str:

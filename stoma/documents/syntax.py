@@ -41,6 +41,8 @@ def sentence(error: Any, text: str) -> tuple[int, str]:
         return tab, TAB
     # libyaml reports a missing end on a line that is not there.
     index = min(index, len(text.rstrip()))
+    if (reference := _bare_reference(text, index)) is not None:
+        return index - 1, f'put quotes around the reference: "{reference}"; between {{ }} or [ ] it needs them'
     after_quote = text[max(0, index - 50) : index].rstrip(" ")[-1:] in {"'", '"'}
     if after_quote and re.search("expected key|expected <block end>", problem):
         return index, "this stands behind a closing quote; put the whole text between one pair of quotes"
@@ -51,6 +53,12 @@ def sentence(error: Any, text: str) -> tuple[int, str]:
             line = str(opened.line + 1) if opened is not None else "?"
             return index, said.replace("{character}", character).replace("{line}", line)
     return index, f"this cannot be read as YAML: {problem or error}"
+
+
+def _bare_reference(text: str, index: int) -> str | None:
+    """The `${…}` whose bracket the parser took for the beginning of a mapping."""
+    found = re.compile(r"\$\{(?:env|file):[^\s{}]{0,99}\}").match(text, index - 1) if index else None
+    return found[0] if found else None
 
 
 def _tab(text: str, index: int) -> int | None:

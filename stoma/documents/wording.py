@@ -5,8 +5,10 @@ The wording has tests, because the wording is the interface.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from itertools import islice
 from typing import Any
@@ -23,6 +25,7 @@ _TYPES = {
     "string": "text", "integer": "a whole number", "number": "a number", "boolean": "true or false",
     "array": "a list", "object": "a mapping", "null": "nothing",
 }  # fmt: skip
+_ALLOWED = "allowed:"
 _OF_A_VALUE = ("type", "format", "enum", "const", "minimum", "maximum", "exclusiveMinimum", "pattern")
 
 
@@ -31,12 +34,27 @@ def explain(document: Document, faults: Iterable[Fault], formats: Mapping[str, F
     problems = list(islice(_told(document, faults, formats), MOST_FAULTS + 1))
     if len(problems) > MOST_FAULTS:
         problems[-1] = Problem("this file has more faults than these; mend them first", document.name)
-    return sorted(problems, key=lambda problem: (problem.line == 0, problem.line, problem.column))
+    problems.sort(key=lambda problem: (problem.line == 0, problem.line, problem.column))
+    return list(_without_repetition(problems))
+
+
+def _without_repetition(problems: Iterable[Problem]) -> Iterator[Problem]:
+    """The problems, but each list of allowed keys only once."""
+    told: set[str] = set()
+    for problem in problems:
+        yield replace(problem, hint="") if problem.hint in told else problem
+        if problem.hint.startswith(_ALLOWED):
+            told.add(problem.hint)
 
 
 def _told(document: Document, faults: Iterable[Fault], formats: Mapping[str, Format]) -> Iterator[Problem]:
     told: set[Path] = set()
+    beside = _beside_their_task(document.data)
+    if beside is not None:
+        yield _to_be_indented(document, *beside)
     for fault in faults:
+        if beside is not None and fault.path[:1] == ("tasks",) and fault.path[1:2] in beside[1]:
+            continue
         # A value of the wrong type also fails its pattern, its format and its list of allowed words.
         if fault.error.validator in _OF_A_VALUE:
             about = (*fault.path, str(fault.error.instance)) if _is_of_name(fault) else fault.path
@@ -46,9 +64,47 @@ def _told(document: Document, faults: Iterable[Fault], formats: Mapping[str, For
         yield from _explained(document, fault, formats)
 
 
+def _beside_their_task(data: Any) -> tuple[list[str], frozenset[Path]] | None:
+    """Keys of tasks that stand in the column of the task ids, and what of `tasks` is wrong for that reason alone."""
+    tasks = data.get("tasks") if isinstance(data, dict) else None
+    if not isinstance(tasks, dict):
+        return None
+    keys, empty, after = [], [], False
+    for key, value in tasks.items():
+        is_task = isinstance(value, dict) and "collector" in value
+        if value is None and key not in _task_keys():
+            empty.append(key)
+            after = True
+        elif after and key in _task_keys() and not is_task:
+            keys.append(key)
+        else:
+            after = False
+    if not keys:
+        return None
+    return [empty[0], *keys], frozenset((key,) for key in (*empty, *keys))
+
+
+def _to_be_indented(document: Document, names: Sequence[str], _: frozenset[Path]) -> Problem:
+    task, first, last = names[0], names[1], names[-1]
+    lines = document.line(("tasks", first)), document.line(("tasks", last))
+    which = f"line {lines[0]}" if lines[0] == lines[1] else f"the lines from {lines[0]} on"
+    return document.problem(
+        ("tasks", first),
+        f'"{first}" stands beside the task "{shown(task)}", not under it',
+        f'indent {which}: the keys of a task begin further to the right than its id',
+        of_key=True,
+    )
+
+
+@cache
+def _task_keys() -> Mapping[str, Any]:
+    keys: Mapping[str, Any] = schema("task")["properties"]
+    return keys
+
+
 def _explained(document: Document, fault: Fault, formats: Mapping[str, Format]) -> Iterator[Problem]:
     error: Any = fault.error
-    path, keyword, schema = fault.path, str(error.validator), fault.schema
+    path, keyword, schema = fault.path, str(error.validator), _as_mapping(fault.schema)
     if keyword == "additionalProperties":
         allowed = list(schema.get("properties", {}))
         for key in error.instance:
@@ -58,10 +114,11 @@ def _explained(document: Document, fault: Fault, formats: Mapping[str, Format]) 
         yield _bad_name(document, path, error)
     elif keyword == "required":
         # One fault for each missing key; jsonschema names it only in its message.
-        missing = next(key for key in error.validator_value if error.message.startswith(repr(key)))
-        about = schema.get("properties", {}).get(missing, {}).get("description", "")
+        absent = [key for key in error.validator_value if key not in error.instance]
+        missing = next((key for key in absent if error.message.startswith(repr(key))), absent[0])
+        about = _as_mapping(schema.get("properties", {}).get(missing)).get("description", "")
         yield document.problem(path, f'{place_of(path)} has no "{missing}"', about, of_key=True)
-    elif keyword in {"anyOf", "not"}:
+    elif keyword in {"anyOf", "not"} and _speaks_of_keys(keyword, error.validator_value):
         yield document.problem(
             path, f"{place_of(path)} {_of_keys(keyword, error.validator_value)}", of_key=True
         )
@@ -79,7 +136,7 @@ def _is_of_name(fault: Fault) -> bool:
 def _unknown_key(document: Document, path: Path, key: str, allowed: Sequence[str]) -> Problem:
     where = f"in {place_of(path)}" if path else "at the top of the file"
     message = f'unknown key "{shown(key)}" {where}{did_you_mean(key, allowed)}'
-    hint = f"allowed: {', '.join(allowed)}"
+    hint = f"{_ALLOWED} {', '.join(allowed)}" if allowed else ""
     if ":" in key and key.split(":")[0] in allowed:
         message, hint = f'unknown key "{shown(key)}" {where}', 'write a space after the ":"'
     elif len(path) == 2 and path[0] == "tasks" and any(key in keys for keys in _config_keys()):
@@ -99,6 +156,11 @@ def _bad_name(document: Document, path: Path, error: Any) -> Problem:
     return document.problem((*path, key), f'the {what} "{shown(key)}" {rule}', of_key=True)
 
 
+def _speaks_of_keys(keyword: str, value: Any) -> bool:
+    branches = [value] if keyword == "not" else value
+    return all(isinstance(branch, dict) and branch.get("required") for branch in branches)
+
+
 def _of_keys(keyword: str, value: Any) -> str:
     branches = [value] if keyword == "not" else value
     keys = [f'"{key}"' for branch in branches for key in branch["required"]]
@@ -109,7 +171,7 @@ def _of_keys(keyword: str, value: Any) -> str:
 
 def _of_value(error: Any, formats: Mapping[str, Format]) -> str:
     """What is wrong with one value, after the name of its key."""
-    value, schema = error.instance, error.schema
+    value, schema = error.instance, _as_mapping(error.schema)
     wanted = expected(schema, formats)
     if schema.get("writeOnly"):
         return schema.get("patternErrorMessage") or f"expected {wanted}"
@@ -121,27 +183,32 @@ def _of_value(error: Any, formats: Mapping[str, Format]) -> str:
         case "pattern":
             return f'"{shown(value)}" {schema.get("patternErrorMessage", "is not allowed here")}'
         case "minLength":
+            if value:
+                return f"found a text of {len(value):,} letters, expected at least {error.validator_value:,}"
             return f"found an empty text, expected {wanted}"
         case "maxLength":
             return f"found a text of {len(value):,} letters, expected at most {error.validator_value:,}"
         case "minItems" | "minProperties":
+            if value:
+                return f"found {len(value):,} entries, expected at least {error.validator_value:,}"
             return f"found an empty {'list' if isinstance(value, list) else 'mapping'}, expected at least one entry"
         case "maxItems":
             return f"found {len(value):,} entries, expected at most {error.validator_value:,}"
+        case "type" if _is_one_kind_of_text(schema):
+            return f"{found(value)} {schema['patternErrorMessage']}{_how_to_write(value, schema)}"
         case _:
-            near = did_you_mean(value, schema["enum"]) if isinstance(value, str) and "enum" in schema else ""
-            quotes = "; put quotes around it" if _wants_quotes(value, schema) else ""
-            return f"found {found(value)}, expected {wanted}{near}{quotes}"
+            words = [word for word in schema.get("enum", ()) if isinstance(word, str)]
+            near = did_you_mean(value, words) if isinstance(value, str) else ""
+            return f"found {found(value)}, expected {wanted}{near}{_how_to_write(value, schema)}"
 
 
 def expected(schema: Schema, formats: Mapping[str, Format]) -> str:
     """What a schema allows, in words."""
     if "const" in schema:
-        return str(schema["const"])
+        return _word(schema["const"])
     if "enum" in schema:
-        return listed(str(word) for word in schema["enum"] if word is not None)
-    types = schema.get("type", [])
-    types = [types] if isinstance(types, str) else types
+        return listed([_word(word) for word in schema["enum"] if word is not None] or ["nothing"])
+    types = _types(schema)
     words = [_of_type(name, schema, formats) for name in types if name != "null" or len(types) == 1]
     return listed(words) if words else "something else"
 
@@ -156,8 +223,8 @@ def _of_type(name: str, schema: Schema, formats: Mapping[str, Format]) -> str:
             if high is not None
             else f"{_TYPES[name]} of at least {low}"
         )
-    if name == "array" and (form := formats.get(schema.get("items", {}).get("format", ""))):
-        return "a list of them" if "string" in schema["type"] else f"a list, each {form.expected}"
+    if name == "array" and (form := formats.get(_as_mapping(schema.get("items")).get("format", ""))):
+        return "a list of them" if "string" in _types(schema) else f"a list, each {form.expected}"
     return _TYPES[name]
 
 
@@ -171,14 +238,41 @@ def found(value: Any) -> str:
         return f"the number {value}"
     if isinstance(value, str):
         return f'the text "{shown(value, 60)}"' if value else "an empty text"
-    return "a list" if isinstance(value, list | tuple) else "a mapping"
+    if isinstance(value, list | tuple):
+        return "a list"
+    return "a mapping" if isinstance(value, Mapping) else f"a value of the type {type(value).__name__}"
 
 
-def _wants_quotes(value: Any, schema: Schema) -> bool:
+def _how_to_write(value: Any, schema: Schema) -> str:
+    """`; put quotes around it` or `; write 1000`, where that alone would mend it."""
+    types = _types(schema)
+    if isinstance(value, bool | int | float) and "string" in types and not schema.keys() & {"format", "enum"}:
+        fits = "pattern" not in schema or re.search(schema["pattern"], str(value))
+        return "; put quotes around it" if fits else ""
+    if isinstance(value, float) and "integer" in types and value.is_integer():
+        fits = schema.get("minimum", value) <= value <= schema.get("maximum", value)
+        return f"; write {int(value)}" if fits else ""
+    return ""
+
+
+def _is_one_kind_of_text(schema: Schema) -> bool:
+    """True where the rule for a text, such as that of an address, says more than that it is one."""
+    return _types(schema) == ["string"] and "patternErrorMessage" in schema and "format" not in schema
+
+
+def _types(schema: Schema) -> list[str]:
     types = schema.get("type", [])
-    return (
-        isinstance(value, bool | int | float) and "string" in types and not schema.keys() & {"format", "enum"}
-    )
+    return [types] if isinstance(types, str) else list(types)
+
+
+def _word(value: Any) -> str:
+    """An allowed value as people write it."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _as_mapping(schema: Any) -> Schema:
+    """A schema may also be true or false, and then says nothing more."""
+    return schema if isinstance(schema, dict) else {}
 
 
 def name_of(path: Path) -> str:

@@ -17,7 +17,7 @@ from stoma.resources import preset_path
 from stoma.scheduler import definitions
 from stoma.scheduler.base import Task, TaskPriority
 from stoma.scheduler.definitions import schedule_hash, task_hash
-from stoma.scheduler.files import MAIN
+from stoma.scheduler.files import MAIN, is_there
 from stoma.scheduler.loading import Loading
 from stoma.scheduler.settings import CONTACT, Api, Config
 from stoma.wording import nearest
@@ -49,11 +49,12 @@ def load_config(
     ConfigError with every fault, NotFound for an unknown preset among `presets`.
     """
     base = base_of(path, base)
-    if path is None and ((base / MAIN).exists() or (base / MAIN).is_symlink()):
+    given = path
+    if path is None and is_there(base / MAIN):
         path = base / MAIN
     for name in presets:
         preset_path(name, base)
-    loading = Loading(base, path.absolute() if path else None, presets, overlay or {})
+    loading = Loading(base, path.absolute() if path else None, presets, overlay or {}, given)
     return loading.config()
 
 

@@ -160,6 +160,9 @@ def plain(value: Any) -> Any:
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str | bytes):
         return [plain(item) for item in value]
+    # A number that no file could hold; in decimal Python would refuse to show the longest of them.
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        return hex(value)
     return value
 
 

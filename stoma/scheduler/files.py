@@ -8,12 +8,17 @@ import os
 import stat
 import time
 from collections.abc import Iterable
+from itertools import takewhile
 from pathlib import Path, PurePosixPath
 
 from stoma.documents.reading import LARGEST, digest
 
 MAIN = "stoma.yaml"
 DEFAULT_INCLUDE = ("tasks/*.yaml",)
+OVERLOOKED = ("tasks/*.yml",)
+"""Files that somebody who trusts the default must think included."""
+
+SUFFIXES = (".yaml", ".yml")
 _YOUNG = 2_000_000_000
 """Nanoseconds for which a file is too young to be judged by its times: two edits can fall into one tick of them."""
 
@@ -27,10 +32,53 @@ def included(base: Path, patterns: Iterable[str]) -> list[Path]:
         # A pattern begins where the base is; joined to it, a "[" in the base's name would become part of the pattern.
         for name in sorted(glob.glob(pattern, root_dir=base, recursive=True)):
             path = base / name
-            # "**" names the folders too.
-            if path != base / MAIN and not (glob.has_magic(pattern) and path.is_dir()):
+            # "*" and "**" name folders too; one that is called like a file is kept, so that reading it says so.
+            passing = glob.has_magic(pattern) and path.suffix not in SUFFIXES and os.path.isdir(path)
+            if path != base / MAIN and not passing:
                 found.setdefault(path)
     return list(found)
+
+
+def obstacles(base: Path, patterns: Iterable[str]) -> dict[Path, tuple[str, str]]:
+    """What hides files from the patterns, so that their tasks would vanish in silence: message and hint of each."""
+    found: dict[Path, tuple[str, str]] = {}
+    patterns = tuple(patterns)
+    for pattern in patterns:
+        if glob.has_magic(pattern):
+            parts = takewhile(lambda part: not glob.has_magic(part), PurePosixPath(pattern).parts)
+            found.update(_obstacle(base.joinpath(*parts), pattern))
+    if patterns == DEFAULT_INCLUDE:
+        for path in included(base, OVERLOOKED):
+            hint = f'call it {path.stem}.yaml, or write include: ["{DEFAULT_INCLUDE[0]}", "{OVERLOOKED[0]}"]'
+            found[path] = f"is not read: only {DEFAULT_INCLUDE[0]} is included", hint
+    return found
+
+
+def _obstacle(folder: Path, pattern: str) -> dict[Path, tuple[str, str]]:
+    try:
+        os.scandir(folder).close()
+    except FileNotFoundError:
+        # No folder, no tasks; but a link that leads nowhere was meant to lead to some.
+        links = [path for path in (folder, *folder.parents) if os.path.islink(path) and not os.path.exists(path)]
+        return {path: ("is a link to a folder that does not exist", f"include: {pattern}") for path in links[:1]}
+    except NotADirectoryError:
+        file = next(path for path in (*reversed(folder.parents), folder) if not os.path.isdir(path))
+        return {file: ("is not a folder, so nothing in it can be included", f"include: {pattern}")}
+    except OSError as error:
+        reason = error.strerror or str(error)
+        return {folder: (f"this folder cannot be listed: {reason}", f"include: {pattern}")}
+    return {}
+
+
+def is_there(path: Path) -> bool:
+    """True where there is something, be it a link that leads nowhere or one that may not be looked at."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def covers(patterns: Iterable[str], name: str) -> bool:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from stoma.documents import Document, explain, parse, read
 from stoma.errors import ConfigError, NotFound, Problem
-from stoma.hosts import budget_name
+from stoma.hosts import budget_name, is_loopback
 from stoma.resources import NAME, preset_path
 from stoma.scheduler import definitions, files
 from stoma.scheduler.base import Task
@@ -21,9 +22,16 @@ class Loading:
     """One load: what was read so far and what is wrong with it."""
 
     def __init__(
-        self, base: Path, path: Path | None, presets: Sequence[str], overlay: Mapping[Path, str]
+        self,
+        base: Path,
+        path: Path | None,
+        presets: Sequence[str],
+        overlay: Mapping[Path, str],
+        given: Path | None = None,
     ) -> None:
         self.base, self.path = base, path
+        # The path of the configuration file as somebody wrote it, if somebody did.
+        self._as_given = given
         self._given = tuple(presets)
         self._overlay = overlay
         self._problems: list[Problem] = []
@@ -43,6 +51,7 @@ class Loading:
         entries = self._entries()
         if main is not None:
             self._check_hosts(main, settings)
+            self._check_api(main, settings)
         self._stop_if_faulty()
         base = definitions.base_task(settings.get("timezone", "UTC"), settings.get("defaults"))
         tasks = {
@@ -83,12 +92,20 @@ class Loading:
         else:
             document = read(path, name)
         self._files[str(path)] = document.digest
-        self._problems += document.problems
+        self._problems += self._as_written(path, document)
         if document.readable:
             faults = definitions.checker(kind).faults(document.data)
             self._problems += explain(document, faults, definitions.FORMATS)
         self._sources.append((document, preset))
         return document
+
+    def _as_written(self, path: Path, document: Document) -> Sequence[Problem]:
+        """The faults of a file's syntax; a named file that cannot be read at all is called as it was named."""
+        if document.readable or path != self.path or self._as_given is None:
+            return document.problems
+        name = str(self._as_given)
+        where = "" if self._as_given.is_absolute() else f"looked for at {path}"
+        return [p if p.line else replace(p, file=name, hint=p.hint or where) for p in document.problems]
 
     def _include(self, main: Document | None, settings: Mapping[str, Any]) -> tuple[str, ...]:
         patterns = settings.get("include")
@@ -96,8 +113,8 @@ class Loading:
             return files.DEFAULT_INCLUDE
         for number, pattern in enumerate(patterns):
             plain_name = isinstance(pattern, str) and not set(pattern) & set("*?[")
-            if main is not None and plain_name and not (self.base / pattern).exists():
-                text = f'include: there is no file "{shown(pattern)}"'
+            if main is not None and plain_name and (reason := _no_file(self.base / pattern)):
+                text = f'include: {reason} "{shown(pattern)}"'
                 self._problems.append(
                     main.problem(("include", number), text, "paths count from this file's folder")
                 )
@@ -108,6 +125,8 @@ class Loading:
         for path in self._overlay:
             if files.covers(include, files.shown_name(path, self.base)):
                 found[path] = None
+        for path, (message, hint) in files.obstacles(self.base, include).items():
+            self._problems.append(Problem(message, files.shown_name(path, self.base), hint=hint))
         return [path for path in sorted(found) if path != self.path]
 
     def _named(self, document: Document) -> list[tuple[str, Document | None, int]]:
@@ -165,7 +184,27 @@ class Loading:
                 self._problems.append(main.problem(("hosts", host), message, of_key=True))
 
 
+    def _check_api(self, main: Document, settings: Mapping[str, Any]) -> None:
+        api = settings.get("api")
+        host = api.get("host") if isinstance(api, dict) else None
+        if isinstance(host, str) and host and not api.get("tokens") and not is_loopback(host):
+            message = f"api.host: {shown(host)} can be reached by others, and there is no token"
+            self._problems.append(main.problem(("api", "host"), message, _TOKENS))
+
+
+_TOKENS = 'set api.tokens, for example ["${env:STOMA_TOKEN}"], or api.host: 127.0.0.1'
 _TWICE = "give one of them another id; a preset's task cannot be replaced, but disable-task switches it off"
+
+
+def _no_file(path: Path) -> str:
+    """Why a named file cannot be included; nothing where it can be tried."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return "there is no file"
+    except OSError as error:
+        return f"{error.strerror or error}:"
+    return ""
 
 
 def _settings(given: Mapping[str, Any], *, built_in: bool) -> dict[str, Any]:

@@ -69,11 +69,14 @@ class Config:
     def files_signature(self) -> Mapping[str, str]:
         """What `files` would be now; different from it when something was edited, added or removed."""
         main = self.path or self.base / files.MAIN
-        paths = [main] if self.path or main.exists() else []
+        paths = [main] if self.path or files.is_there(main) else []
         paths += files.included(self.base, self.include)
         for name in self.presets:
             try:
                 paths.append(preset_path(name, self.base))
             except NotFound:
                 continue
-        return {str(path): files.digest_of(path) for path in paths}
+        # No configuration loads past an obstacle, so one that appears or goes is always a change.
+        obstacles = files.obstacles(self.base, self.include)
+        hidden = {str(path): f"obstacle: {message}" for path, (message, _) in obstacles.items()}
+        return {str(path): files.digest_of(path) for path in paths} | hidden

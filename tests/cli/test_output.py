@@ -1,0 +1,69 @@
+"""What commands print, on wide and narrow terminals and into pipes."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+
+import pytest
+from rich.console import Console
+
+from stoma.cli import output
+
+ROWS = [
+    ("arxiv_weekly_comprehensive", 1234567, "completed", "daily_at_07:00", "a longer note that may fold", 42)
+]
+COLUMNS = ("task", "run", "status", "schedule", "note", "unchanged")
+
+
+@pytest.mark.parametrize("width", [20, 60, 80, 200])
+def test_nothing_that_is_copied_is_cut(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.StringIO()
+    console = Console(file=stream, force_terminal=True, width=width, no_color=True)
+    monkeypatch.setattr(output, "console", lambda **_: console)
+    output.print_table(COLUMNS, ROWS, empty="none", numbers=1)
+    for word in (
+        "arxiv_weekly_comprehensive",
+        "1234567",
+        "completed",
+        "daily_at_07:00",
+        "42",
+        "unchanged",
+        "status",
+    ):
+        assert word in stream.getvalue()
+    assert "…" not in stream.getvalue()
+
+
+def test_an_empty_table_says_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
+    output.print_table(COLUMNS, [], empty="add one")
+    assert capsys.readouterr().out == "add one\n"
+
+
+def test_json_steers_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    output.print_json({"title": "a\x9b31m \u202e b \x1b[2J é"})
+    printed = capsys.readouterr().out
+    assert all(char.isprintable() or char == "\n" for char in printed)
+    assert "é" in printed
+
+
+def test_a_terminal_without_the_letters_is_no_reason_to_end() -> None:
+    script = "from stoma.cli.main import main; main(['scheduler', 'list-tasks'])"
+    result = subprocess.run(
+        [sys.executable, "-X", "utf8=0", "-c", script],
+        capture_output=True,
+        check=False,
+        env={
+            "PYTHONIOENCODING": "ascii",
+            "PATH": "/usr/bin:/bin",
+            "PYTHONPATH": __file__.rpartition("/tests/")[0],
+        },
+    )
+    assert result.returncode == 0, result.stderr
+    assert b"arxiv_daily_trending" in result.stdout
+
+
+@pytest.mark.parametrize(("count", "said"), [(0, "0 tasks"), (1, "1 task"), (2, "2 tasks")])
+def test_several(count: int, said: str) -> None:
+    assert output.several(count, "task") == said
