@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from functools import cache
+from hashlib import blake2b
 from importlib.resources import files
 from typing import Any
 
@@ -21,6 +22,7 @@ def status_page(scheduler: Scheduler) -> bottle.HTTPResponse:
     tasks = task_overview(scheduler.config, store, now)
     body = _template("status.html").render(
         demo=scheduler.config.demo,
+        style_mark=_style_mark(),
         sentence=_sentence(overview, tasks, scheduler),
         errors=scheduler.errors,
         overview=overview,
@@ -36,10 +38,19 @@ def status_page(scheduler: Scheduler) -> bottle.HTTPResponse:
 
 def style() -> bottle.HTTPResponse:
     """The one style sheet."""
-    body = (files(__name__) / "style.css").read_text(encoding="utf-8")
-    return bottle.HTTPResponse(
-        body, 200, HEADERS | {"Content-Type": "text/css; charset=utf-8", "Cache-Control": "max-age=300"}
-    )
+    headers = HEADERS | {"Content-Type": "text/css; charset=utf-8", "Cache-Control": "max-age=31536000"}
+    return bottle.HTTPResponse(_style(), 200, headers)
+
+
+@cache
+def _style() -> str:
+    return (files(__name__) / "style.css").read_text(encoding="utf-8")
+
+
+@cache
+def _style_mark() -> str:
+    """Part of the sheet's address, so that a browser may keep it and still sees a new one at once."""
+    return blake2b(_style().encode(), digest_size=4).hexdigest()
 
 
 @cache
