@@ -115,6 +115,12 @@ def test_values_remember_where_they_stand(parser):
         ("a: ${FOO}", ["1:4 ${FOO} is not a reference; write ${env:NAME} or ${file:PATH}"]),
         ("a: ${ENV:FOO}", ["1:4 ${ENV:FOO} is not a reference; write ${env:NAME} or ${file:PATH}"]),
         ("a: ${env:FOO}", []),
+        ("{a: ${env:FOO}}", [
+            '1:5 put quotes around the reference: "${env:FOO}"; between { } or [ ] it needs them'
+        ]),
+        ("a: [${file:x}, b]", [
+            '1:5 put quotes around the reference: "${file:x}"; between { } or [ ] it needs them'
+        ]),
         ("a: x\x1b[2J", ["1:5 the invisible character U+001B stands here; remove it"]),
         ("a: x\u2028y", ["1:5 the invisible character U+2028 stands here; remove it"]),
         ("a: \x00", ["1:4 the invisible character U+0000 stands here; remove it"]),

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from stoma.hosts import FREE, HostRule, budget_name, rule_for
+from stoma.hosts import FREE, HostRule, budget_name, is_loopback, rule_for
 
 
 @pytest.mark.parametrize(
@@ -41,3 +41,14 @@ def test_the_configuration_stands_before_what_is_built_in() -> None:
 
 def test_hosts_counted_together_have_one_name() -> None:
     assert {budget_name(h) for h in ("export.arxiv.org", "rss.arxiv.org")} == {"export.arxiv.org"}
+
+
+@pytest.mark.parametrize(
+    ("host", "loopback"),
+    [
+        ("localhost", True), ("127.0.0.1", True), ("127.9.9.9", True), ("::1", True), ("[::1]", True),
+        ("0.0.0.0", False), ("::", False), ("10.0.0.1", False), ("example.org", False), ("", False),
+    ],
+)  # fmt: skip
+def test_what_only_this_machine_reaches(host: str, loopback: bool) -> None:
+    assert is_loopback(host) is loopback

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from stoma.collectors import COLLECTORS
-from stoma.documents import parse, read, schema, schema_names
+from stoma.documents import Checker, explain, of_values, parse, read, schema, schema_names
 from stoma.resources import folder, preset_names, schema_path
 from stoma.scheduler.base import CatchUp, Expect, Retry, Task, TaskPriority
 from stoma.scheduler.config import load_preset
@@ -103,6 +105,108 @@ def test_a_pattern_for_editors_agrees_with_the_parser():
         assert not Draft202012Validator(word).is_valid(text)
         with pytest.raises(ValueError):
             FORMATS["stoma-schedule"].check(text)
+
+
+# -- every fault has words -----------------------------------------------------------------------------------
+
+LONG = "x" * 6_000
+VALUES = [
+    None, True, False, 0, 1, -1, 2**62, 10**20, 0.5, 1e3, -1e300, "", "1", "x", "desc", "\u202e\x1b", LONG,
+    "${env:X}", "sqlite:///", [], [1], [None, "x", []], {}, {"x": 1}, {"collector": 1}, {"gap": 1, "rate": 2},
+    {"mode": "search"}, {"query": 1}, {"x": {"collector": []}}, {"tasks": {"x": None, "collector": 1}}, {"": None},
+]  # fmt: skip
+STRANGE = [{1, 2}, b"x", object(), (1, 2), 1j, float("nan"), float("inf")]
+
+
+def nodes(part: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Every schema inside a schema."""
+    yield path, part
+    for key, item in part.items() if isinstance(part, dict) else ():
+        if key == "properties":
+            for name, inner in item.items():
+                yield from nodes(inner, f"{path}/{name}")
+        elif key in {"additionalProperties", "propertyNames", "items", "not", "if", "then"}:
+            yield from nodes(item, f"{path}/{key}")
+        elif key in {"allOf", "anyOf"}:
+            for number, inner in enumerate(item):
+                yield from nodes(inner, f"{path}/{key}/{number}")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_value_leaves_a_schema_without_words(name):
+    asked = 0
+    for path, node in nodes(schema(name)):
+        judge = Checker(node, FORMATS)
+        for value in [*VALUES, *STRANGE]:
+            problems = explain(of_values(value), judge.faults(value), FORMATS)
+            assert bool(problems) is not judge.accepts(value), f"{path}: {value!r}"
+            for problem in problems:
+                asked += 1
+                assert problem.message.isprintable(), f"{path}: {value!r}"
+                assert len(problem.message) < 1_000, f"{path}: {value!r}"
+    assert asked > 100
+
+
+def places(part: Any, inside: Any = None) -> Iterator[Any]:
+    """For every place of a schema, how a value comes to stand there in a whole file."""
+    inside = inside or (lambda value: value)
+    yield inside
+    for key, inner in part.get("properties", {}).items():
+        yield from places(inner, lambda value, key=key: inside({key: value}))
+    if isinstance(part.get("additionalProperties"), dict):
+        yield from places(part["additionalProperties"], lambda value: inside({"x": value}))
+    if isinstance(part.get("items"), dict):
+        yield from places(part["items"], lambda value: inside([value]))
+
+
+@pytest.mark.parametrize("name", ["stoma", "tasks", "preset"])
+def test_no_value_leaves_a_file_without_words(name):
+    found = [*places(schema(name))]
+    for collector in COLLECTORS:
+        for inside in places(schema(f"collectors/{collector}")):
+            found.append(
+                lambda value, c=collector, i=inside: {"tasks": {"x": {"collector": c, "config": i(value)}}}
+            )
+    for inside in found:
+        for value in VALUES:
+            document = parse(json.dumps(inside(value)), "x.yaml")
+            if document.readable:
+                problems = explain(document, checker(name).faults(document.data), FORMATS)
+                assert bool(problems) is not checker(name).accepts(document.data), document.text[:200]
+
+
+@given(st.sampled_from([node for name in NAMES for _, node in nodes(schema(name))]), st.data())
+@settings(max_examples=200, deadline=None)
+def test_any_value_has_words(node, data):
+    simple = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9)
+    keys = st.sampled_from(["tasks", "x", "collector", "config", "gap", "rate", "mode", "query"]) | st.text(
+        max_size=3
+    )
+    tree = st.recursive(
+        simple, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys, inner, max_size=3)
+    )
+    value = data.draw(tree)
+    explain(of_values(value), Checker(node, FORMATS).faults(value), FORMATS)
+
+
+@pytest.mark.parametrize(
+    ("part", "value", "told"),
+    [
+        ({"enum": [1, True, None]}, "1", 'the file: found the text "1", expected 1 or true'),
+        ({"enum": [None]}, 1, "the file: found the number 1, expected nothing"),
+        ({"const": False}, 1, "the file: found the number 1, expected false"),
+        ({"type": "string", "minLength": 3}, "ab", "the file: found a text of 2 letters, expected at least 3"),
+        ({"minItems": 2}, [1], "the file: found 1 entries, expected at least 2"),
+        ({"properties": {"a": False}}, {"a": 1}, "a: found the number 1, expected something else"),
+        ({"anyOf": [{"type": "string"}, {"type": "null"}]}, 1, "the file: found the number 1, expected something else"),
+        ({"not": {}}, 1, "the file: found the number 1, expected something else"),
+        ({"type": "array", "items": True}, 1, "the file: found the number 1, expected a list"),
+        ({"required": ["a"], "properties": {"a": True}}, {}, 'the file has no "a"'),
+    ],
+)  # fmt: skip
+def test_keywords_that_no_shipped_schema_uses_have_words_too(part, value, told):
+    (problem,) = explain(of_values(value), Checker(part, FORMATS).faults(value), FORMATS)
+    assert problem.message == told
 
 
 # -- agreement with the program ------------------------------------------------------------------------------

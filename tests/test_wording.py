@@ -13,6 +13,8 @@ from stoma.wording import did_you_mean, listed, nearest, shown
         ("shedule", "schedule"),
         ("Schedule", "schedule"),
         ("run-on-start", "run_on_start"),
+        ("sched", "schedule"),
+        ("sc", None),
         ("xyz", None),
         ("", None),
         ("schedule" * 1000, None),
@@ -41,3 +43,8 @@ def test_a_hostile_text_cannot_drive_the_terminal():
 def test_passwords_in_addresses_are_not_shown():
     assert shown("postgresql://joe:geheim@h/db") == "postgresql://joe:******@h/db"
     assert shown("postgresql://joe@h/db") == "postgresql://joe@h/db"
+
+
+def test_a_beginning_stands_only_for_one_name():
+    assert nearest("desc", ["ascending", "descending"]) == "descending"
+    assert nearest("max", ["max_concurrent_tasks", "max_results_at_once"]) is None

@@ -78,13 +78,3 @@ def has_token(headers: Mapping[str, str], tokens: Sequence[str]) -> bool:
         hmac.compare_digest(shown.strip().encode("latin-1", "replace"), token.encode()) for token in tokens
     ]
     return any(found)
-
-
-def is_loopback(host: str) -> bool:
-    """True when only this machine can reach an address."""
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False

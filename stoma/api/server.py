@@ -14,6 +14,7 @@ from waitress.wasyncore import close_all
 from stoma.api import guard, pages
 from stoma.api.routes import ROUTES, Answer, Function
 from stoma.errors import ConfigError, NotFound, Problem, StomaError, StoreError, UsageError
+from stoma.hosts import is_loopback
 from stoma.log import log_details, logger
 from stoma.scheduler.manager import Scheduler
 
@@ -25,7 +26,7 @@ class Server:
     """Answers HTTP until it is stopped."""
 
     def __init__(self, scheduler: Scheduler, host: str, port: int, tokens: Sequence[str] = ()) -> None:
-        if not guard.is_loopback(host) and not tokens:
+        if not is_loopback(host) and not tokens:
             raise ConfigError(
                 [
                     Problem(

@@ -9,6 +9,17 @@
 from stoma.documents.checking import Checker, Format
 from stoma.documents.reading import Document, of_values, parse, read
 from stoma.documents.schemas import schema, schema_names
-from stoma.documents.wording import explain
+from stoma.documents.wording import explain, problems_of_syntax
 
-__all__ = ["Checker", "Document", "Format", "explain", "of_values", "parse", "read", "schema", "schema_names"]
+__all__ = [
+    "Checker",
+    "Document",
+    "Format",
+    "explain",
+    "of_values",
+    "parse",
+    "problems_of_syntax",
+    "read",
+    "schema",
+    "schema_names",
+]

@@ -131,9 +131,7 @@ class Building:
                             marks[key] = (key_at, at)
                         else:
                             first = self.places.line_and_column(marks[key][0])[0]
-                            self._say(
-                                key_at, f'the key "{shown(key)}" stands here again; first in line {first}'
-                            )
+                            self._say(key_at, stands_again(key, first))
                     else:
                         self._say(key_at, _not_text(key))
                     key = missing
@@ -181,6 +179,11 @@ class Building:
         if self._aliased > MOST_ALIASED:
             raise Broken(at, f"the aliases of this file stand for more than {MOST_ALIASED:,} values")
         return value, weight
+
+
+def stands_again(key: str, first: int) -> str:
+    """What is said of a key that its mapping holds already."""
+    return f'the key "{shown(key)}" stands here again; first in line {first}'
 
 
 def parser_class() -> Any:

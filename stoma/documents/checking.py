@@ -206,10 +206,14 @@ def _validator_class(formats: Mapping[str, Format]) -> tuple[Any, Any]:
         # 50.0 is a whole number to JSON Schema, but not to range().
         return isinstance(value, int) and not isinstance(value, bool)
 
+    def is_number(_: Any, value: Any) -> bool:
+        # What else Python calls a number, such as 1j, has no order.
+        return isinstance(value, int | float) and not isinstance(value, bool)
+
     checker = FormatChecker(formats=())
     for name, form in formats.items():
         checker.checks(name, raises=ValueError)(_only_text(form.check))
-    types = Draft202012Validator.TYPE_CHECKER.redefine("integer", is_integer)
+    types = Draft202012Validator.TYPE_CHECKER.redefine_many({"integer": is_integer, "number": is_number})
     made: Any = extend(Draft202012Validator, {"pattern": pattern}, type_checker=types)  # type: ignore[no-untyped-call]
     return made, checker
 

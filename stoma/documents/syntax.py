@@ -42,7 +42,10 @@ def sentence(error: Any, text: str) -> tuple[int, str]:
     # libyaml reports a missing end on a line that is not there.
     index = min(index, len(text.rstrip()))
     if (reference := _bare_reference(text, index)) is not None:
-        return index - 1, f'put quotes around the reference: "{reference}"; between {{ }} or [ ] it needs them'
+        return (
+            index - 1,
+            f'put quotes around the reference: "{reference}"; between {{ }} or [ ] it needs them',
+        )
     after_quote = text[max(0, index - 50) : index].rstrip(" ")[-1:] in {"'", '"'}
     if after_quote and re.search("expected key|expected <block end>", problem):
         return index, "this stands behind a closing quote; put the whole text between one pair of quotes"

@@ -13,7 +13,7 @@ from functools import cache
 from itertools import islice
 from typing import Any
 
-from stoma.documents.building import MOST_FAULTS
+from stoma.documents.building import MOST_FAULTS, stands_again
 from stoma.documents.checking import Fault, Format, Path
 from stoma.documents.reading import Document
 from stoma.documents.schemas import Schema, schema, schema_names
@@ -38,6 +38,17 @@ def explain(document: Document, faults: Iterable[Fault], formats: Mapping[str, F
     return list(_without_repetition(problems))
 
 
+def problems_of_syntax(document: Document) -> list[Problem]:
+    """The faults of the file's syntax, without those that only follow from keys in the wrong column."""
+    beside = _beside_their_task(document.data)
+    again = {_again(document, key) for key in beside[0][1:]} if beside is not None else set()
+    return [problem for problem in document.problems if problem.message not in again]
+
+
+def _again(document: Document, key: str) -> str:
+    return stands_again(key, document.line(("tasks", key)))
+
+
 def _without_repetition(problems: Iterable[Problem]) -> Iterator[Problem]:
     """The problems, but each list of allowed keys only once."""
     told: set[str] = set()
@@ -50,10 +61,12 @@ def _without_repetition(problems: Iterable[Problem]) -> Iterator[Problem]:
 def _told(document: Document, faults: Iterable[Fault], formats: Mapping[str, Format]) -> Iterator[Problem]:
     told: set[Path] = set()
     beside = _beside_their_task(document.data)
-    if beside is not None:
-        yield _to_be_indented(document, *beside)
+    is_said = False
     for fault in faults:
         if beside is not None and fault.path[:1] == ("tasks",) and fault.path[1:2] in beside[1]:
+            if not is_said:
+                yield _to_be_indented(document, beside[0])
+            is_said = True
             continue
         # A value of the wrong type also fails its pattern, its format and its list of allowed words.
         if fault.error.validator in _OF_A_VALUE:
@@ -84,14 +97,14 @@ def _beside_their_task(data: Any) -> tuple[list[str], frozenset[Path]] | None:
     return [empty[0], *keys], frozenset((key,) for key in (*empty, *keys))
 
 
-def _to_be_indented(document: Document, names: Sequence[str], _: frozenset[Path]) -> Problem:
+def _to_be_indented(document: Document, names: Sequence[str]) -> Problem:
     task, first, last = names[0], names[1], names[-1]
     lines = document.line(("tasks", first)), document.line(("tasks", last))
     which = f"line {lines[0]}" if lines[0] == lines[1] else f"the lines from {lines[0]} on"
     return document.problem(
         ("tasks", first),
         f'"{first}" stands beside the task "{shown(task)}", not under it',
-        f'indent {which}: the keys of a task begin further to the right than its id',
+        f"indent {which} under it: the keys of a task begin further to the right than its id",
         of_key=True,
     )
 
@@ -195,7 +208,8 @@ def _of_value(error: Any, formats: Mapping[str, Format]) -> str:
         case "maxItems":
             return f"found {len(value):,} entries, expected at most {error.validator_value:,}"
         case "type" if _is_one_kind_of_text(schema):
-            return f"{found(value)} {schema['patternErrorMessage']}{_how_to_write(value, schema)}"
+            what = "an empty value" if value is None else found(value)
+            return f"{what} {schema['patternErrorMessage']}{_how_to_write(value, schema)}"
         case _:
             words = [word for word in schema.get("enum", ()) if isinstance(word, str)]
             near = did_you_mean(value, words) if isinstance(value, str) else ""

@@ -59,8 +59,10 @@ def _obstacle(folder: Path, pattern: str) -> dict[Path, tuple[str, str]]:
         os.scandir(folder).close()
     except FileNotFoundError:
         # No folder, no tasks; but a link that leads nowhere was meant to lead to some.
-        links = [path for path in (folder, *folder.parents) if os.path.islink(path) and not os.path.exists(path)]
-        return {path: ("is a link to a folder that does not exist", f"include: {pattern}") for path in links[:1]}
+        links = [
+            path for path in (folder, *folder.parents) if os.path.islink(path) and not os.path.exists(path)
+        ]
+        return dict.fromkeys(links[:1], ("is a link to a folder that does not exist", f"include: {pattern}"))
     except NotADirectoryError:
         file = next(path for path in (*reversed(folder.parents), folder) if not os.path.isdir(path))
         return {file: ("is not a folder, so nothing in it can be included", f"include: {pattern}")}

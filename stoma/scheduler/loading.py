@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from stoma.documents import Document, explain, parse, read
+from stoma.documents import Document, explain, parse, problems_of_syntax, read
 from stoma.errors import ConfigError, NotFound, Problem
 from stoma.hosts import budget_name, is_loopback
 from stoma.resources import NAME, preset_path
@@ -102,7 +103,7 @@ class Loading:
     def _as_written(self, path: Path, document: Document) -> Sequence[Problem]:
         """The faults of a file's syntax; a named file that cannot be read at all is called as it was named."""
         if document.readable or path != self.path or self._as_given is None:
-            return document.problems
+            return problems_of_syntax(document)
         name = str(self._as_given)
         where = "" if self._as_given.is_absolute() else f"looked for at {path}"
         return [p if p.line else replace(p, file=name, hint=p.hint or where) for p in document.problems]
@@ -183,11 +184,14 @@ class Loading:
                 message = f'hosts: "{shown(host)}" is counted together with {counted}; write its budget there'
                 self._problems.append(main.problem(("hosts", host), message, of_key=True))
 
-
     def _check_api(self, main: Document, settings: Mapping[str, Any]) -> None:
-        api = settings.get("api")
-        host = api.get("host") if isinstance(api, dict) else None
-        if isinstance(host, str) and host and not api.get("tokens") and not is_loopback(host):
+        given = settings.get("api")
+        api = given if isinstance(given, dict) else {}
+        host = api.get("host")
+        # What is no address at all, the schema has said.
+        if not isinstance(host, str) or not re.fullmatch(r"[^\s/$]+", host):
+            return
+        if not api.get("tokens") and not is_loopback(host):
             message = f"api.host: {shown(host)} can be reached by others, and there is no token"
             self._problems.append(main.problem(("api", "host"), message, _TOKENS))
 

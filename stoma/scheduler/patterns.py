@@ -234,7 +234,9 @@ def _not_a_schedule(text: str) -> str:
 def _meant(text: str) -> str | None:
     """The valid form that a mistyped schedule comes closest to."""
     plain = re.sub(r"[\s_-]+", "_", text.strip().lower())[:80]
-    if found := re.fullmatch(r"(interval_|every_)?(\d{1,4})_?h(?:ours?)?_?(\d{1,4})(_?m(?:in|ins|inutes?)?)?", plain):
+    if found := re.fullmatch(
+        r"(interval_|every_)?(\d{1,4})_?h(?:ours?)?_?(\d{1,4})(_?m(?:in|ins|inutes?)?)?", plain
+    ):
         minutes = int(found[2]) * 60 + int(found[3])
         # 9h30 alone is a time of the day in some languages.
         if (found[1] or found[4]) and timedelta(0) < timedelta(minutes=minutes) <= LONGEST_INTERVAL:

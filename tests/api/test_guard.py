@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from stoma.api.guard import is_loopback, known_host, refusal
+from stoma.api.guard import known_host, refusal
+from stoma.hosts import is_loopback
 
 HERE = {"host": "127.0.0.1:8000"}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -187,7 +188,21 @@ def test_without_stoma_yaml_the_built_in_preset_stands_for_it(tmp_path, monkeypa
 def test_a_named_file_must_be_there(tmp_path):
     with pytest.raises(ConfigError) as caught:
         load_config(tmp_path / "other.yaml")
-    assert str(caught.value) == "other.yaml: there is no such file"
+    assert str(caught.value) == f"{tmp_path}/other.yaml: there is no such file"
+
+
+def test_a_named_file_that_cannot_be_read_is_called_as_it_was_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    for name, message in (
+        ("no/such/my.yaml", "there is no such file"),
+        ("folder", "is a folder; a file is expected"),
+    ):
+        with pytest.raises(ConfigError) as caught:
+            load_config(Path(name))
+        (problem,) = caught.value.problems
+        assert (problem.place, problem.message) == (name, message)
+        assert problem.hint == f"looked for at {tmp_path / name}"
 
 
 def test_relative_paths_count_from_the_named_file(tmp_path, monkeypatch):
@@ -329,6 +344,10 @@ def test_a_stoma_yaml_that_appears_is_seen(tmp_path):
         ("timeout: 10", "4:14: timeout: found the number 10, expected a duration such as 30s, 10m, 2h or 1d"),
         ("timeout: ten", '4:14: timeout: "ten" is not a duration; expected one such as 30s, 10m, 2h or 1d'),
         ("timeout: 0s", '4:14: timeout: "0s" is no time at all; expected a duration such as 30s, 10m, 2h or 1d'),
+        ("schedule: interval_2h30m", '4:15: schedule: "interval_2h30m" is not a schedule; allowed: hourly, daily, '
+         "weekly, daily_at_HH:MM, interval_30m, interval_2h; did you mean interval_150m?"),
+        ("schedule: montly", '4:15: schedule: "montly" is not a schedule; allowed: hourly, daily, weekly, '
+         "daily_at_HH:MM, interval_30m, interval_2h"),
         ("enabled: yes", '4:14: enabled: found the text "yes", expected true or false'),
         ("enabled:", "4:13: enabled: found nothing, expected true or false"),
         ("priority: hihg", '4:15: priority: found the text "hihg", expected critical, high, normal or low; '
@@ -370,6 +389,14 @@ def test_faults_of_a_task(tmp_path, entry, told):
          "a run begins, and a whole number from 1 to 30000 is needed here; write it out"),
         ("{search_query: x, sort_by: submitted}", '3:40: config.sort_by: found the text "submitted", expected '
          'relevance, lastUpdatedDate or submittedDate; did you mean "submittedDate"?'),
+        ("{search_query: x, sort_order: desc}", '3:43: config.sort_order: found the text "desc", expected ascending '
+         'or descending; did you mean "descending"?'),
+        ("{search_query: x, max_results: 1e3}", "3:44: config.max_results: found the number 1000.0, expected a whole "
+         "number from 1 to 30000; write 1000"),
+        ("{search_query: x, max_results: 1e9}", "3:44: config.max_results: found the number 1000000000.0, expected "
+         "a whole number from 1 to 30000"),
+        ("{search_query: x, base_url: 5}", "3:41: config.base_url: the number 5 is not a web address; "
+         "it begins with https:// or http://"),
         ("{id_list: [2104.10230]}", "3:24: config.id_list: found the number 2104.1023, expected text; "
          "put quotes around it"),
         ("{search_query: x, base_url: ftp://x}", '3:41: config.base_url: "ftp://x" is not a web address; '
@@ -417,6 +444,18 @@ def test_more_faults_of_tasks(tmp_path, text, told):
     [
         ("timezon: UTC", '1:1: unknown key "timezon" at the top of the file; did you mean "timezone"?'),
         ("version: 2", "1:10: version: found the number 2, expected 1"),
+        ('api: {host: "${env:HOST}"}', "1:13: api.host: a reference is resolved only when a run begins, and text is "
+         "needed here; write it out"),
+        ("api: {host: http://0.0.0.0}", '1:13: api.host: "http://0.0.0.0" is not an address to listen on; write one '
+         "such as 127.0.0.1, ::1 or localhost"),
+        ('version: "1"', '1:10: version: found the text "1", expected 1'),
+        ("hosts: {x: 1}", "1:12: hosts.x: found the number 1, expected a mapping"),
+        ("api: {host: 0.0.0.0}", "1:13: api.host: 0.0.0.0 can be reached by others, and there is no token"),
+        ('api: {host: "::", tokens: []}', "1:13: api.host: :: can be reached by others, and there is no token"),
+        ("api: {host: stoma.example.org, tokens: }", "1:13: api.host: stoma.example.org can be reached by others, "
+         "and there is no token"),
+        ("store: {url: ${env:URL}}", '1:14: put quotes around the reference: "${env:URL}"; between { } or [ ] '
+         "it needs them"),
         ("scheduler: {max_concurrent_tasks: 0}", "1:35: scheduler.max_concurrent_tasks: found the number 0, "
          "expected a whole number from 1 to 500"),
         ("scheduler: {leas: 3s}", '1:13: unknown key "leas" in scheduler; did you mean "lease"?'),
@@ -446,6 +485,131 @@ def test_more_faults_of_tasks(tmp_path, text, told):
 )  # fmt: skip
 def test_faults_of_stoma_yaml(tmp_path, text, told):
     assert faults(tmp_path, stoma=text) == [f"stoma.yaml:{told}"]
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("foo", '"foo"'), ('""', '""'), ("5", "the number 5"), ("", "an empty value"), ("[]", "a list"),
+        ('"sqlite:///"', '"sqlite:///"'), ('"sqlite:///  "', '"sqlite:///  "'), ("sqlite://x.db", '"sqlite://x.db"'),
+        ("postgresql://", '"postgresql://"'), ('"x ${env:"', '"x ${env:"'),
+    ],
+)  # fmt: skip
+def test_what_is_no_address_of_a_store_has_one_sentence(tmp_path, url, shown):
+    assert faults(tmp_path, stoma=f"store:\n  url: {url}\n") == [
+        f"stoma.yaml:2:{8 if url else 7}: store.url: {shown} is not the address of a store; allowed: "
+        "sqlite:///FILE, postgresql://USER@HOST/DATABASE, ${env:NAME}"
+    ]
+
+
+def test_a_host_that_others_reach_says_what_to_do(tmp_path):
+    write(tmp_path, stoma="api: {host: 0.0.0.0}")
+    with pytest.raises(ConfigError) as caught:
+        load_config(base=tmp_path)
+    assert caught.value.hint == 'set api.tokens, for example ["${env:STOMA_TOKEN}"], or api.host: 127.0.0.1'
+    for text in ("{host: 0.0.0.0, tokens: ['${env:STOMA_UNSET}']}", "{host: localhost}", "{host: '[::1]'}"):
+        assert load(tmp_path, stoma=f"api: {text}").api
+
+
+@pytest.mark.parametrize("second", ["", "  y:\n  collector: arxiv\n  config: {search_query: y}\n"])
+def test_keys_that_stand_beside_their_task_are_one_fault(tmp_path, second):
+    text = (
+        "tasks:\n  x:\n  collector: github\n  config:\n    limit: 3\n  schedule: [daily]\n  enabled: true\n"
+    )
+    write(tmp_path, tasks__x=text + second)
+    with pytest.raises(ConfigError) as caught:
+        load_config(base=tmp_path)
+    assert [str(problem) for problem in caught.value.problems] == [
+        'tasks/x.yaml:3:3: "collector" stands beside the task "x", not under it\n'
+        "      collector: github\n"
+        "      ^\n"
+        "    indent the lines from 3 on under it: the keys of a task begin further to the right than its id"
+    ]
+
+
+def test_keys_beside_a_task_hide_nothing_else(tmp_path):
+    text = f"tasks:\n  x:\n  enabled: true\n  config: {TASK}\n  z: {{}}\nz: 1\nz: 2\n"
+    assert faults(tmp_path, tasks__x=text) == [
+        'tasks/x.yaml:3:3: "enabled" stands beside the task "x", not under it',
+        'tasks/x.yaml:5:3: task "z" has no "collector"',
+        'tasks/x.yaml:6:1: unknown key "z" at the top of the file',
+        'tasks/x.yaml:7:1: the key "z" stands here again; first in line 6',
+    ]
+
+
+def test_what_is_allowed_is_told_once_for_each_file(tmp_path):
+    text = (
+        "tasks:\n  {0}: {{collector: github, zzz: 1, yyy: 2}}\n  {0}2: {{collector: github, qqq: 3}}\nq: 1\n"
+    )
+    write(tmp_path, tasks__a=text.format("a"), tasks__b=text.format("b"))
+    with pytest.raises(ConfigError) as caught:
+        load_config(base=tmp_path)
+    assert [problem.hint[:20] for problem in caught.value.problems] == [
+        "allowed: name, colle", "", "", "allowed: tasks, pres",
+    ] * 2  # fmt: skip
+
+
+# -- files that would be left out in silence -----------------------------------------------------------------
+
+
+def test_a_file_in_place_of_the_folder(tmp_path):
+    (tmp_path / "tasks").touch()
+    assert faults(tmp_path) == ["tasks: is not a folder, so nothing in it can be included"]
+    assert faults(tmp_path, stoma="include: [tasks/deep/*.yaml]") == [
+        "tasks: is not a folder, so nothing in it can be included"
+    ]
+
+
+def test_a_link_that_leads_to_no_folder(tmp_path):
+    (tmp_path / "tasks").symlink_to("gone")
+    assert faults(tmp_path) == ["tasks: is a link to a folder that does not exist"]
+
+
+def test_a_folder_that_cannot_be_listed(tmp_path, monkeypatch):
+    write(tmp_path, tasks__a=f"tasks: {{a: {TASK}}}")
+    config = load_config(base=tmp_path)
+    listed = os.scandir
+
+    def refusing(path="."):
+        if str(path).rstrip("/").endswith("tasks"):
+            raise PermissionError(13, "Permission denied")
+        return listed(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    assert faults(tmp_path) == ["tasks: this folder cannot be listed: Permission denied"]
+    assert config.files_signature() != config.files
+
+
+def test_no_folder_is_no_fault(tmp_path):
+    assert load(tmp_path, stoma="include: ['gone/**/*.yaml', 'x/y*/z.yaml']").tasks == {}
+
+
+def test_a_folder_called_like_a_file(tmp_path):
+    (tmp_path / "tasks" / "x.yaml").mkdir(parents=True)
+    (tmp_path / "tasks" / "sub").mkdir()
+    assert faults(tmp_path) == ["tasks/x.yaml: is a folder; a file is expected"]
+    assert faults(tmp_path, stoma="include: ['tasks/*']") == ["tasks/x.yaml: is a folder; a file is expected"]
+
+
+def test_a_file_with_the_other_ending(tmp_path):
+    write(tmp_path, tasks__a=f"tasks: {{a: {TASK}}}")
+    config = load_config(base=tmp_path)
+    (tmp_path / "tasks" / "x.yml").write_text(f"tasks: {{x: {TASK}}}")
+    assert config.files_signature() != config.files
+    with pytest.raises(ConfigError) as caught:
+        load_config(base=tmp_path)
+    assert str(caught.value) == "tasks/x.yml: is not read: only tasks/*.yaml is included"
+    assert caught.value.hint == 'call it x.yaml, or write include: ["tasks/*.yaml", "tasks/*.yml"]'
+    # Whoever says what is included means it.
+    assert list(load(tmp_path, stoma='include: ["tasks/*.yaml", "tasks/*.yml"]').tasks) == ["a", "x"]
+    assert list(load(tmp_path, stoma="include: [tasks/a.yaml]").tasks) == ["a"]
+
+
+def test_a_named_file_that_may_not_be_looked_at(tmp_path):
+    long = "x" * 300
+    assert faults(tmp_path, stoma=f"include: [{long}]")[0].startswith(
+        'stoma.yaml:1:11: include: File name too long: "xxx'
+    )
 
 
 def test_a_file_in_tasks_says_something(tmp_path):
@@ -604,8 +768,12 @@ def test_a_custom_task_is_checked():
         create_custom_task("Bad Id", "", "arxiv", {"max_results": 0}, "10:30", "hihg", shedule=1)
     assert len(caught.value.problems) == 7
     assert all(not problem.place for problem in caught.value.problems)
-    with pytest.raises(ConfigError):
+    with pytest.raises(
+        ConfigError, match="search_query: found a value of the type set, expected text or a list"
+    ):
         create_custom_task("a", "A", "arxiv", {"search_query": {1, 2}})
+    with pytest.raises(ConfigError, match="max_results: found the text"):
+        create_custom_task("a", "A", "arxiv", {"search_query": "x", "max_results": 10**5000})
 
 
 # -- what keeps a task from running --------------------------------------------------------------------------

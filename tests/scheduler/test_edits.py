@@ -162,9 +162,18 @@ def test_the_name_of_the_list_of_presets_is_taken(tmp_path):
     assert refused(add, tmp_path, "_presets") == '"_presets" cannot be the id of a task'
 
 
-def test_a_folder_that_cannot_be_written(tmp_path):
+def test_a_folder_that_cannot_be_written(tmp_path, monkeypatch):
+    def refusing(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "mkdir", refusing)
+    assert refused(add, tmp_path) == f"{tmp_path}/tasks/papers.yaml cannot be written: Permission denied"
+
+
+def test_a_file_in_place_of_the_folder(tmp_path):
     (tmp_path / "tasks").touch()
-    assert refused(add, tmp_path) == f"{tmp_path}/tasks/papers.yaml cannot be written: File exists"
+    with pytest.raises(ConfigError, match="tasks: is not a folder"):
+        add(tmp_path)
 
 
 def test_nothing_is_left_behind_when_the_disk_is_full(tmp_path, monkeypatch):
