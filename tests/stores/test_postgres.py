@@ -7,10 +7,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from psycopg.types.json import Jsonb
 
 from stoma.errors import ConfigError, StoreUnavailable
+from stoma.records import Record, sealed
 from stoma.references import mask
 from stoma.stores import Store, open_store
+from stoma.stores.base import statements
+from stoma.stores.records import Prepared, save
 
 
 @pytest.mark.parametrize(
@@ -102,3 +106,23 @@ def test_a_pool_that_gets_no_connection_says_why(postgres_url: str, tmp_path: Pa
         ):
             store.now()
         assert store.now()
+
+
+@pytest.mark.parametrize("name", ["record_hashes", "sighting_known"])
+def test_a_page_is_looked_up_by_its_ids_also_without_statistics(
+    postgres_url: str, tmp_path: Path, name: str
+) -> None:
+    import psycopg
+
+    with open_store(postgres_url, tmp_path) as store:
+        page = [sealed(Record("s", str(number), "entry")) for number in range(3000)]
+        with store.database.transaction() as tx:
+            save(tx, Prepared.of(page), "t", 1, store.now())
+    text = statements("postgres")[name]
+    with psycopg.connect(postgres_url) as connection:
+        values = {"task_id": "t", "source": "s", "ids": Jsonb([str(number) for number in range(500)])}
+        plan = connection.execute(f"explain analyze {text}", values).fetchall()
+    told = "\n".join(row[0] for row in plan)
+    assert "rows=500" in told
+    # Without the care taken in the statement every row of the source is read and compared with every id.
+    assert "Rows Removed by Filter" not in told

@@ -1,8 +1,17 @@
+-- One look into the index for each id: `offset 0` keeps the planner from a filter over all rows of a source, which
+-- it prefers while a table is young and has no statistics.
+
 -- name: record_hashes
 -- What is known of the records of one page.
-select external_id, content_hash, last_seen_at from records
-where source = :source and external_id in (select jsonb_array_elements_text(:ids));
+select known.* from jsonb_array_elements_text(:ids) as wanted(id)
+cross join lateral (
+    select external_id, content_hash, last_seen_at from records
+    where source = :source and external_id = wanted.id offset 0
+) known;
 
 -- name: sighting_known
-select external_id, last_seen_at from sightings
-where task_id = :task_id and source = :source and external_id in (select jsonb_array_elements_text(:ids));
+select known.* from jsonb_array_elements_text(:ids) as wanted(id)
+cross join lateral (
+    select external_id, last_seen_at from sightings
+    where task_id = :task_id and source = :source and external_id = wanted.id offset 0
+) known;
