@@ -46,7 +46,7 @@ def _format(record: Record) -> str:
 
 
 def _patch(record: Record) -> None:
-    record["message"] = mask(clean(record["message"]))
+    record["message"] = clean(mask(record["message"]))
 
 
 def clean(text: str) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 from stoma.errors import Blocked
 
@@ -67,8 +69,16 @@ def mask(text: str) -> str:
 def remember(secret: str, reference: str) -> None:
     """Mask `secret` from now on, showing `reference` instead."""
     if len(secret) >= SHORTEST_SECRET:
+        # Also as it looks inside JSON, in an address and in the words of an error.
+        forms = {
+            secret,
+            json.dumps(secret)[1:-1],
+            json.dumps(secret, ensure_ascii=False)[1:-1],
+            quote(secret, safe=""),
+        }
+        forms |= {quote_plus(secret), repr(secret)[1:-1]}
         with _lock:
-            _seen[secret] = reference
+            _seen.update(dict.fromkeys(forms, reference))
 
 
 def _fetch(kind: str, name: str, base: Path) -> str:

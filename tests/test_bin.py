@@ -43,9 +43,16 @@ def run(checkout: Path, *arguments: str, program: str = "stoma-run", **env: str)
     return process.returncode, out, err
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_checkout(tmp_path_factory.mktemp("a place") / "checkout")
+
+
+@pytest.fixture
+def ready(checkout: Path) -> Path:
+    """A checkout whose environment has been made."""
+    assert run(checkout)[0] == 0
+    return checkout
 
 
 def test_two_first_starts_at_once_make_one_environment(checkout: Path):
@@ -57,32 +64,32 @@ def test_two_first_starts_at_once_make_one_environment(checkout: Path):
 
 
 def test_a_ready_environment_is_silent_and_the_current_folder_stays_and_does_not_interfere(
-    checkout: Path, tmp_path: Path
+    ready: Path, tmp_path: Path
 ):
     (tmp_path / "stoma.py").write_text("raise SystemExit('the wrong one')")
     link = tmp_path / "link"
-    link.symlink_to(checkout / "bin" / "stoma")
+    link.symlink_to(ready / "bin" / "stoma")
 
-    for program in (checkout / "bin" / "stoma-run", checkout / "bin" / "stoma", link):
-        code, out, err = run(checkout, "a", "b c", program=str(program))
+    for program in (ready / "bin" / "stoma-run", ready / "bin" / "stoma", link):
+        code, out, err = run(ready, "a", "b c", program=str(program))
         assert (code, err) == (0, "")
-        assert out.split("] ") == ["['a', 'b c'", f"{tmp_path} {checkout / 'stoma' / '__init__.py'}\n"]
+        assert out.split("] ") == ["['a', 'b c'", f"{tmp_path} {ready / 'stoma' / '__init__.py'}\n"]
 
 
-def test_changed_requirements_are_installed(checkout: Path):
-    (checkout / "requirements.txt").write_text("# nothing yet\n")
-    code, _, err = run(checkout)
+def test_changed_requirements_are_installed(ready: Path):
+    (ready / "requirements.txt").write_text("# nothing yet\n")
+    code, _, err = run(ready)
     assert code == 0
     assert "the requirements have changed" in err
-    assert run(checkout)[2] == ""
+    assert run(ready)[2] == ""
 
 
-def test_a_half_made_environment_is_made_anew(checkout: Path):
+def test_a_half_made_environment_is_made_anew(ready: Path):
     # Given what an interrupted start leaves behind: files, and no stamp
-    (checkout / ".venv" / "stoma-requirements.txt").unlink()
-    (checkout / ".venv" / "bin" / "python").unlink()
+    (ready / ".venv" / "stoma-requirements.txt").unlink()
+    (ready / ".venv" / "bin" / "python").unlink()
 
-    code, out, err = run(checkout)
+    code, out, err = run(ready)
     assert (code, out[:2]) == (0, "[]")
     assert "preparing the environment" in err
 

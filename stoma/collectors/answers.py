@@ -46,7 +46,7 @@ class Response:
     @property
     def opening(self) -> str:
         """How the body begins, as text for an error message."""
-        return mask(_clean(self.body[:200].decode("utf-8", "replace"))[:80]) or "nothing"
+        return _clean(mask(self.body[:400].decode("utf-8", "replace")))[:80] or "nothing"
 
 
 def user_agent(contact: str | None = None) -> str:

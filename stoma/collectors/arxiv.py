@@ -167,8 +167,8 @@ def _plan(config: Mapping[str, Any]) -> _Plan:
     if ids:
         # An id brings one paper at most; where a query filters the ids, only the answers tell how many.
         ids = ids if query else ids[:wanted]
-        size = min(page_size, IDS_AT_ONCE)
-        slices = [{"id_list": ",".join(ids[at : at + size])} for at in range(0, len(ids), size)]
+        # Of one size whatever page_size says: a token counts slices, and page_size may be edited in between.
+        slices = [{"id_list": ",".join(ids[at : at + IDS_AT_ONCE])} for at in range(0, len(ids), IDS_AT_ONCE)]
         slices = [{"search_query": query} | one for one in slices] if query else slices
         wanted = min(wanted, len(ids))
     return _Plan(

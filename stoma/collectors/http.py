@@ -226,7 +226,10 @@ class HttpClient:
                 said = explain(response)
         said = said or first_words(response.body)
         words = f"{response.shown} answers {status_words(response.status)}" + (f": {said}" if said else "")
-        if response.status in BUSY:
+        # A refusal with Retry-After is none: GitHub says so of its limits with a 403.
+        if response.status in BUSY or (
+            response.status in {403, 500, 502, 504} and "retry-after" in response.headers
+        ):
             self._be_patient(response, host, words, is_last)
         if response.status >= 500 or response.status in PASSING:
             raise BadAnswer(words)

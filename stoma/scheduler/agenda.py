@@ -76,7 +76,12 @@ def settle(
     due = due_instants(patterns, accounted_until, now)
     if not due:
         return Settlement(max(accounted_until, now))
-    more = len(due) == AT_ONCE
+    later = next_due(patterns, due[-1]) if len(due) == AT_ONCE else None
+    more = later is not None and later <= now
+    if more:
+        # There are later ones: none of these is the newest, and the last of them stay for the next turn, which
+        # can tell which are the newest.
+        due = due[:-MOST_CAUGHT_UP]
     newest = frozenset() if more else frozenset(due[-MOST_CAUGHT_UP if task.catch_up.runs == "all" else -1 :])
     decided = {instant: _refusal_of(task, instant, newest, now, refusal) for instant in due}
     wanted = [instant for instant in due if decided[instant] is None]

@@ -84,7 +84,8 @@ class CatchUp:
 class Expect:
     """What a good run brings; less makes it `suspect` and leaves the cursor where it is."""
 
-    min_records: int = 0
+    # None: at least one, once a run has seen any.
+    min_records: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

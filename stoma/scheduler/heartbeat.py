@@ -54,7 +54,6 @@ class Heartbeat:
         )
         self._store.nodes.beat(node, self._store.now())
         if self._changed or monotonic() - self._written > SNAPSHOT_SECONDS:
-            self._changed = False
             self._write(memory, running=True)
 
     def leave(self, runner: Runner, loaded_at: datetime | None) -> None:
@@ -82,12 +81,11 @@ class Heartbeat:
         }
 
     def _write(self, memory: dict[str, Any], *, running: bool) -> None:
-        self._written = monotonic()
         config = self._in_force.config
         told = {"generation": self._in_force.generation, "api": self.api_url, **memory}
         try:
-            write_state(
-                data_folder(config), snapshot(config, self._store, self._store.now(), told, running=running)
-            )
+            state = snapshot(config, self._store, self._store.now(), told, running=running)
+            write_state(data_folder(config), state)
+            self._changed, self._written = False, monotonic()
         except OSError as error:
             logger.warning("{} cannot be written: {}", FILE, error.strerror)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -32,36 +33,42 @@ class InForce:
         self.errors: list[Problem] = []
         self.restart_needed: list[str] = []
         self._started_with = config
+        # Tasks are added by any thread, files are taken up by the loop.
+        self._swapping = threading.Lock()
         self._reload = reload
         self._python_tasks: dict[str, Task] = {}
         self._files_seen = dict(config.files)
 
     def add(self, task: Task) -> None:
         """Add a task of this process's own; raises ConfigError when its id is taken."""
-        if task.id in self.config.tasks:
-            where = self.config.tasks[task.id].origin
-            raise ConfigError([Problem(f'there is a task "{task.id}" already, from {where}')])
-        self._python_tasks[task.id] = task
-        self.config = replace(self.config, tasks={**self.config.tasks, task.id: task})
+        with self._swapping:
+            if task.id in self.config.tasks:
+                where = self.config.tasks[task.id].origin
+                raise ConfigError([Problem(f'there is a task "{task.id}" already, from {where}')])
+            self._python_tasks[task.id] = task
+            self.config = replace(self.config, tasks={**self.config.tasks, task.id: task})
 
     def look(self) -> Change | None:
         """Take up edited files; None when nothing changed, or when an edit is broken and the old text stays."""
         signature = dict(self.config.files_signature())
-        if signature == self._files_seen:
+        # While something is broken, what would mend it may be a file that nothing in force names yet.
+        if signature == self._files_seen and not self.errors:
             return None
         self._files_seen = signature
         try:
             fresh = self._with_python_tasks(self._reload())
         except Exception as error:  # whatever is wrong with an edit, what works goes on
-            self.errors = _problems_of(error)
-            for problem in self.errors:
+            before, self.errors = self.errors, _problems_of(error)
+            for problem in self.errors if self.errors != before else ():
                 logger.error("an edit is not taken up, the old text stays in force: {}", problem)
             return None
         if self.errors:
             logger.info("the configuration is in order again")
         self.errors = []
         self._files_seen = dict(fresh.files)
-        old, self.config = self.config, fresh
+        with self._swapping:
+            fresh = replace(fresh, tasks={**fresh.tasks, **self._python_tasks})
+            old, self.config = self.config, fresh
         if fresh.hash == old.hash:
             return None
         self._compare_with_start(fresh)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from time import monotonic, sleep
@@ -23,7 +24,7 @@ from stoma.scheduler.foreground import Foreground
 from stoma.scheduler.handle import Handle, TaskState, followed, started
 from stoma.scheduler.heartbeat import Heartbeat
 from stoma.scheduler.inforce import InForce
-from stoma.scheduler.overview import patterns_of, task_overview
+from stoma.scheduler.overview import other_nodes, patterns_of, task_overview
 from stoma.scheduler.owner import this_process
 from stoma.scheduler.parts import (
     connect,
@@ -39,8 +40,11 @@ from stoma.scheduler.ticker import Ticker
 from stoma.stores import Store
 from stoma.stores.agenda import CLOCK_FAULT
 
-STOP_SECONDS = 8.0
-"""How long a graceful stop waits for runs; with what follows it stays below ten seconds."""
+STOP_SECONDS = 6.0
+"""How long a graceful stop waits for runs."""
+
+LAST_WORDS_SECONDS = 3.0
+"""How long what follows may take; together they stay below ten seconds."""
 
 HEARTBEAT = timedelta(seconds=5)
 RESCAN = timedelta(seconds=2)
@@ -73,8 +77,9 @@ class Scheduler:
         self._wake = threading.Event()
         self._look_again = threading.Event()
         self._overrides: dict[str, bool] = {}
+        self._around = surroundings(self.config, self.store)
         self.runner = Runner(
-            surroundings(self.config, self.store),
+            self._around,
             self._task_in_force,
             self.config.max_concurrent_tasks,
             on_end=self._run_ended,
@@ -125,8 +130,16 @@ class Scheduler:
             return
         until = monotonic() + seconds
         self._stopping.set()
+        self.runner.ask_to_stop()
         self._wake.set()
         self.store.database.hurry()
+        # A frozen database answers nothing and refuses nothing; nobody should have to wait for it.
+        last_words = threading.Thread(target=self._end, args=(until,), name="stopping", daemon=True)
+        last_words.start()
+        last_words.join(max(0.0, until - monotonic()) + LAST_WORDS_SECONDS)
+        self._held.close()
+
+    def _end(self, until: float) -> None:
         try:
             if self._loop_thread is not None:
                 self._loop_thread.join(timeout=1.5)
@@ -135,7 +148,6 @@ class Scheduler:
         except StoreError as error:
             logger.error("while stopping: {}", error.message)
         finally:
-            self._held.close()
             self.store.close()
 
     def ask_to_stop(self) -> None:
@@ -331,8 +343,6 @@ class Scheduler:
         for task_id in gone:
             for run in self.store.runs.open_of(task_id):
                 self.store.runs.settle(run, TaskStatus.CANCELLED, "its task is not declared any more", now)
-        if gone:
-            self.store.agenda.remove(gone, now)
         self.take_up(now)
         self._take_up_due = False
         self._removed.clear()
@@ -347,11 +357,17 @@ class Scheduler:
         self._wake.set()
 
     def take_up(self, now: datetime) -> None:
-        """Tell the agenda, the hosts and the ticker about the tasks in force."""
+        """Tell the agenda, the hosts, the ticker and the runner about what is in force."""
         timed = {task.id: task for task in self.config.tasks.values() if task.schedule}
+        away = [row["task_id"] for row in self.store.agenda.accounted().values() if row["removed_at"] is None]
+        away = [task_id for task_id in away if task_id not in timed]
+        # On a shared database another node may know a task that this one does not.
+        if away and not other_nodes(self.store, now):
+            self.store.agenda.remove(away, now)
         accounted = self.store.agenda.adopt({i: schedule_hash(task) for i, task in timed.items()}, now)
         self.ticker.load({i: patterns_of(task) for i, task in timed.items()}, accounted)
         self.store.hosts.know(known_hosts(self.config))
+        self.runner.use(replace(self._around, hosts=self.config.hosts, contact=self.config.contact))
         self.loaded_at = now
         self.heartbeat.note_change()
 

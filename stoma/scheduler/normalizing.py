@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import reprlib
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterable, Iterable, Mapping
 from typing import Any
 
 import orjson
@@ -13,6 +13,7 @@ import orjson
 from stoma import normalizers
 from stoma.normalizers.base import BaseNormalizer
 from stoma.records import LONGEST_ID, CollectorResult, Record, Reject, checked, holdable, sealed
+from stoma.references import mask
 from stoma.scheduler.base import Task
 
 LONGEST_REASON = 500
@@ -37,9 +38,12 @@ def normalize(
     given: Any = normalizer.normalize(result)
     if inspect.isawaitable(given):
         given = asyncio.run(_await(given))
+    elif inspect.isasyncgen(given):
+        given = asyncio.run(_gather(given))
     records: list[tuple[Record, str]] = []
     rejects: list[Reject] = []
-    items: Iterable[Any] = given if given is not None else ()
+    # One record alone is a page of one.
+    items: Iterable[Any] = [given] if isinstance(given, Mapping | Record) else given or ()
     for item in items:
         if isinstance(item, Reject):
             rejects.append(item)
@@ -74,21 +78,23 @@ def _id_of(item: Any) -> str:
 def _storable(reject: Reject) -> Reject:
     """A reject as every store can keep it: bounded, holdable, of plain values."""
     return Reject(
-        str(holdable(reject.reason))[:LONGEST_REASON],
+        mask(str(holdable(reject.reason)))[:LONGEST_REASON],
         _plain(reject.item),
-        str(holdable(reject.external_id))[:LONGEST_ID],
+        mask(str(holdable(reject.external_id)))[:LONGEST_ID],
     )
 
 
 def _plain(item: Any) -> Any:
     """The item as JSON can carry it; the beginning of its text where it cannot, or is too large."""
     try:
-        packed = orjson.dumps(holdable(item), default=reprlib.repr)
-        if len(packed) <= LONGEST_ITEM:
-            return orjson.loads(packed)
-        return packed[:LONGEST_ITEM].decode("utf-8", "replace")
-    except (orjson.JSONEncodeError, RecursionError):
-        return str(holdable(reprlib.repr(item)))
+        text = mask(orjson.dumps(holdable(item), default=reprlib.repr).decode())
+        return orjson.loads(text) if len(text) <= LONGEST_ITEM else text[:LONGEST_ITEM]
+    except (orjson.JSONEncodeError, orjson.JSONDecodeError, RecursionError):
+        return mask(str(holdable(reprlib.repr(item))))
+
+
+async def _gather(given: AsyncIterable[Any]) -> list[Any]:
+    return [item async for item in given]
 
 
 async def _await(given: Any) -> Any:

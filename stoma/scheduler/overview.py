@@ -11,7 +11,7 @@ from stoma.scheduler import patterns
 from stoma.scheduler.agenda import next_due
 from stoma.scheduler.base import Run, Task, TaskStatus, iso
 from stoma.scheduler.config import Config, blocked_reason, schedule_hash
-from stoma.scheduler.owner import Owner, is_gone
+from stoma.scheduler.owner import Owner, is_gone, this_process
 from stoma.stores import Store
 from stoma.stores.agenda import CLOCK_FAULT
 from stoma.stores.base import Row
@@ -98,8 +98,17 @@ def live_nodes(store: Store, now: datetime) -> list[dict[str, Any]]:
             **row["state"],
         }
         for row in store.nodes.all()
-        if now - row["heartbeat_at"] < SILENT_AFTER and not is_gone(row["owner"])
+        if abs(now - row["heartbeat_at"]) < SILENT_AFTER and not is_gone(row["owner"])
     ]
+
+
+def other_nodes(store: Store, now: datetime) -> bool:
+    """True when a scheduler other than this process works on this store."""
+    here = str(this_process())
+    return any(
+        row["owner"] != here and abs(now - row["heartbeat_at"]) < SILENT_AFTER and not is_gone(row["owner"])
+        for row in store.nodes.all()
+    )
 
 
 def is_scheduler_running(store: Store, now: datetime) -> bool:

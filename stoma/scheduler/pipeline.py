@@ -23,6 +23,7 @@ import orjson
 
 from stoma import collectors
 from stoma.collectors.base import BaseCollector, Collection, Deadline, Progress
+from stoma.collectors.patience import Clock
 from stoma.errors import (
     Blocked,
     DeadlineExceeded,
@@ -137,6 +138,7 @@ def _collect(run: Run, task: Task, around: Surroundings, control: Control) -> Ru
         stopping=control.stopping,
         attempt=run.attempt,
         log=lambda text: logger.info("{}", text),
+        clock=_StoreClock(store),
     ) as http:
         collection = Collection(
             task_id=task.id,
@@ -165,6 +167,16 @@ def _collect(run: Run, task: Task, around: Surroundings, control: Control) -> Ru
         now = store.now()
         with store.database.transaction() as tx:
             return _finish(tx, run, task, mark, latest_cursor, now)
+
+
+class _StoreClock(Clock):
+    """What a source asks for in seconds is kept as an instant, by the clock that all who share the store share."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def now(self) -> datetime:
+        return self._store.now()
 
 
 def _save_page(
@@ -220,8 +232,12 @@ def _finish(
     if seen and rejected >= seen:
         reason = f"every one of {seen} items was rejected; the table rejects says why"
         return finish(tx, run, End(TaskStatus.SUSPECT, reason=reason), now)
-    if seen < task.expect.min_records:
-        reason = f"saw {seen} records, expected at least {task.expect.min_records}"
+    least = task.expect.min_records
+    if least is None:
+        before = tx.one("run_seen_before", task_id=task.id)
+        least = 1 if before is not None and before["seen"] else 0
+    if seen < least:
+        reason = f"saw {seen} records, expected at least {least}"
         return finish(tx, run, End(TaskStatus.SUSPECT, reason=reason), now)
     if cursor is not None and run.scope == "live":
         tx.execute(

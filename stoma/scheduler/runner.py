@@ -27,6 +27,10 @@ UNHEARD = timedelta(seconds=30)
 """A node that has not been heard of for this long does not count."""
 
 
+PASSED_ON = timedelta(minutes=10)
+"""How long a run may wait for a node that knows its task."""
+
+
 class Lost(Exception):
     """The process that worked on a run is gone."""
 
@@ -68,6 +72,10 @@ class Runner:
         with self._lock:
             return list(self._working.values())
 
+    def use(self, around: Surroundings) -> None:
+        """Runs that begin from now on find these surroundings."""
+        self._around = around
+
     @property
     def abandoned(self) -> int:
         """Threads that hang and were given up."""
@@ -106,11 +114,15 @@ class Runner:
         # Behind the renewal: after a long sleep the leases of what still works here have passed too.
         recover(store, self._find_task, now, spared={run.id for run in mine})
 
-    def stop(self, seconds: float) -> None:
-        """Ask every run to stop at its next page, wait, and interrupt those that do not answer."""
+    def ask_to_stop(self) -> None:
+        """Ask every run to stop at its next page, and claim no more."""
         self._stopping = True
         for entry in self.working:
             entry.control.stopping.set()
+
+    def stop(self, seconds: float) -> None:
+        """Ask every run to stop, wait, and interrupt those that do not answer."""
+        self.ask_to_stop()
         until = monotonic() + seconds
         while self.working and monotonic() < until:
             sleep(0.02)
@@ -168,9 +180,13 @@ class Runner:
         """A run of a task that is not declared here: another node may know it, else it is over."""
         store, now = self._around.store, self._around.store.now()
         others = any(
-            row["owner"] != self._around.owner and now - row["heartbeat_at"] < UNHEARD
+            row["owner"] != self._around.owner
+            and abs(now - row["heartbeat_at"]) < UNHEARD
+            and not is_gone(row["owner"])
             for row in store.nodes.all()
         )
+        # Passed to and fro for so long, no node knows it.
+        others = others and now - run.created_at < PASSED_ON
         if others:
             end = End(
                 TaskStatus.PENDING, "its task is not declared on this node", None, now + UNHEARD, is_try=False

@@ -60,7 +60,13 @@ class Budgets:
         name = budget_name(host)
         with self._database.transaction() as tx:
             tx.execute("host_know", host=name, concurrency=rule_for(host, self._rules).concurrency)
-            tx.execute("host_cool", host=name, until=micros(until), reason=reason)
+            tx.execute(
+                "host_cool",
+                host=name,
+                until=micros(until),
+                longest=micros(self._database.now() + LONGEST_COOLING),
+                reason=reason,
+            )
 
     def _reserve(self, name: str, rule: HostRule, hold: timedelta, patience: timedelta) -> Grant | None:
         now = self._database.now()
@@ -87,9 +93,9 @@ class Budgets:
                 return Grant(wait, opened["id"] if opened else None)
             self._free_dead(tx, name)
         assert standing is not None  # noqa: S101 — it was inserted a few lines above
-        if standing["cooling_until"] > now_us:
+        if now_us < standing["cooling_until"] <= micros(now + LONGEST_COOLING):
             raise HostWait(name, _instant(standing["cooling_until"]), standing["reason"])
-        if standing["next_at"] > latest:
+        if latest < standing["next_at"] <= now_us + FURTHEST_TURN + 2 * gap:
             raise HostWait(name, _instant(standing["next_at"]), "its budget is used up")
         if patience <= timedelta(0):
             raise HostWait(name, now + timedelta(seconds=10), "no connection is free")

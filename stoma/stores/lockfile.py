@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 from typing import Any
 
 from stoma.errors import SchedulerRunning, StoreUnavailable
+
+ACQUIRE_SECONDS = 0.5
+"""How long the lock is asked for: whoever holds it for longer is a scheduler."""
 
 
 class SchedulerLock:
@@ -25,15 +29,22 @@ class SchedulerLock:
             handle = os.fdopen(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644), "r+", encoding="utf-8")
         except OSError as error:
             raise StoreUnavailable(f"{self.path} cannot be opened: {error.strerror}") from None
-        try:
-            _lock_file(handle)
-        except OSError:
-            holder = handle.read().strip() or "another process"
-            handle.close()
-            raise SchedulerRunning(
-                f"a scheduler already works on {self.path.with_suffix('').name}: {holder}",
-                "stop it first, or give this one another store.url",
-            ) from None
+        until = time.monotonic() + ACQUIRE_SECONDS
+        while True:
+            try:
+                _lock_file(handle)
+                break
+            except OSError:
+                # Somebody may only have asked who holds it; that takes no time.
+                if time.monotonic() < until:
+                    time.sleep(0.02)
+                    continue
+                who = handle.read().strip() or "another process"
+                handle.close()
+                raise SchedulerRunning(
+                    f"a scheduler already works on {self.path.with_suffix('').name}: {who}",
+                    "stop it first, or give this one another store.url",
+                ) from None
         handle.seek(0)
         handle.truncate()
         handle.write(owner)
@@ -43,15 +54,12 @@ class SchedulerLock:
     def holder(self) -> str | None:
         """Who holds the lock, or None when nobody does."""
         try:
-            with self.path.open("r+", encoding="utf-8") as handle:
-                _lock_file(handle)
-        except FileNotFoundError:
-            return None
+            with self.path.open("r", encoding="utf-8") as handle:
+                # Shared, so that those who only ask do not take one another for the holder.
+                if _is_locked(handle):
+                    return handle.read().strip() or "another process"
         except OSError:
-            try:
-                return self.path.read_text(encoding="utf-8").strip() or "another process"
-            except OSError:
-                return None
+            return None
         return None
 
     def release(self) -> None:
@@ -72,3 +80,15 @@ def _lock_file(handle: Any) -> None:
         import fcntl
 
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _is_locked(handle: Any) -> bool:
+    if os.name == "nt":  # pragma: no cover — Windows cannot ask without taking it
+        return False
+    import fcntl
+
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    return False

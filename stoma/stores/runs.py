@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from stoma.errors import Conflict, Fenced, NotFound
@@ -20,6 +20,9 @@ LONGEST_TEXT = 4000
 
 CLAIM_TRIES = 5
 """How often a claim is made again after another one was a moment earlier."""
+
+FURTHEST = timedelta(days=2)
+"""No lease and no wait for a next try reaches further; one that does was written by a clock that was wrong."""
 
 NEWEST = 2**62
 """Above every run id: where a listing that shows the newest first begins."""
@@ -74,6 +77,7 @@ class Runs:
         values = {
             "now_us": micros(now),
             "longest_us": micros(now + LONGEST_COOLING),
+            "furthest": now + FURTHEST,
             "lease_until": lease_until,
         }
         for _ in range(CLAIM_TRIES):
@@ -127,7 +131,7 @@ class Runs:
 
     def expired(self, now: datetime) -> list[Run]:
         """Running runs whose lease has passed."""
-        return self._runs("run_expired", now=now)
+        return self._runs("run_expired", now=now, furthest=now + FURTHEST)
 
     def reserved(self) -> list[Run]:
         """Open runs that wait for the process that keeps them."""

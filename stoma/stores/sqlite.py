@@ -71,7 +71,9 @@ class SqliteDatabase(Database):
     def transaction(self) -> Iterator[_Cursor]:
         until = time.monotonic() + self._patience
         if not self._writing.acquire(timeout=self._patience):
-            raise StoreUnavailable(f"{self.path}: another thread holds the file", "the program is stopping")
+            raise StoreUnavailable(
+                f"{self.path}: another thread has held the file for {self._patience:.0f} s"
+            )
         try:
             self._check_file()
             with _translated(self.path):

@@ -422,7 +422,20 @@ class TestResuming:
         config = {"base_url": replay.url, "id_list": ids_of(replay)[:50], "page_size": 10}
         whole = world.collect(ArxivCollector(), config)
         rest = world.collect(ArxivCollector(), config, progress=Progress(whole[2].window, whole[2].next_page))
-        assert ids(rest) == ids(whole[3:])
+        assert ids(rest) == ids(whole[2:])  # one page back
+
+    @pytest.mark.parametrize(("before", "after"), [(40, 7), (7, 40), (10, 100)])
+    def test_a_list_goes_on_whatever_the_page_size_is_edited_to(
+        self, world: World, play: Play, monkeypatch: pytest.MonkeyPatch, before: int, after: int
+    ):
+        monkeypatch.setattr("stoma.collectors.arxiv.IDS_AT_ONCE", 40)
+        replay = play()
+        config = {"base_url": replay.url, "id_list": ids_of(replay)[:130], "page_size": before}
+        whole = world.collect(ArxivCollector(), config)
+        for done in range(len(whole) - 1):
+            progress = Progress(whole[done].window, whole[done].next_page)
+            rest = world.collect(ArxivCollector(), {**config, "page_size": after}, progress=progress)
+            assert set(ids(whole[: done + 1]) + ids(rest)) == set(ids(whole))
 
     @pytest.mark.parametrize("token", [{}, {"start": 900}, {"start": 0, "slice": 7, "before": 3}, {"odd": 1}])
     def test_a_token_that_fits_no_longer_begins_anew(self, world: World, play: Play, token: dict[str, int]):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -143,3 +144,18 @@ def test_a_year_of_downtime_is_settled_in_turns() -> None:
         since, turns = found.accounted_until, turns + 1
     assert found.runs == [NOW]
     assert (missed, turns) == (30 * 24 * 60, 9)
+
+
+@pytest.mark.parametrize("runs", ["latest", "all"])
+@pytest.mark.parametrize("missed", [1, 99, 100, 101, 4999, 5000, 5001, 5050, 10_000])
+def test_however_many_were_missed_the_newest_run(missed: int, runs: str) -> None:
+    pattern, since, made, skipped = Every(MINUTE), NOW - missed * MINUTE, [], 0
+    while since < NOW:
+        found = settle(task(runs), [pattern], since, NOW)
+        made += found.runs
+        skipped += sum(skip.count for skip in found.skips)
+        assert found.accounted_until > since
+        since = found.accounted_until
+    wanted = min(missed, MOST_CAUGHT_UP) if runs == "all" else 1
+    assert made == [NOW - n * MINUTE for n in reversed(range(wanted))]
+    assert len(made) + skipped == missed

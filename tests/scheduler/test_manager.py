@@ -12,6 +12,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
+import psutil
 import pytest
 from psycopg import OperationalError
 
@@ -458,3 +459,63 @@ def test_stopping_does_not_wait_for_a_dead_database(script: Script) -> None:
         began = monotonic()
         scheduler.stop()
         assert monotonic() - began < 10
+
+
+def test_a_mended_file_is_noticed_that_nothing_in_force_names(edited: Scheduler, tmp_path: Path) -> None:
+    good = (tmp_path / "stoma.yaml").read_text()
+    write(tmp_path, "jobs/more.yaml", MORE.replace("schedule", "shedule"))
+    write(tmp_path, "stoma.yaml", good.replace("presets: []", 'presets: []\ninclude: ["jobs/*.yaml"]'))
+    edited.rescan()
+    assert "shedule" in edited.errors[0].message
+    write(tmp_path, "jobs/more.yaml", MORE)
+    edited.rescan()
+    assert edited.errors == []
+    assert "more" in edited.config.tasks
+
+
+def test_edited_budgets_and_contact_are_used_by_the_next_run(edited: Scheduler, tmp_path: Path) -> None:
+    good = (tmp_path / "stoma.yaml").read_text()
+    more = 'presets: []\nhosts: {example.org: {gap: 10s}}\nidentity: {contact: "me@example.org"}'
+    write(tmp_path, "stoma.yaml", good.replace("presets: []", more))
+    edited.rescan()
+    assert edited.runner._around.hosts["example.org"].gap == timedelta(seconds=10)
+    assert edited.runner._around.contact == "me@example.org"
+
+
+def test_a_task_that_was_away_while_nothing_ran_begins_anew(ticking: Any, clock: Clock) -> None:
+    ticking(task("t"), task("other"))
+    clock.forward(days=1)
+    ticking(task("other"))
+    clock.forward(days=6)
+    back = ticking(task("t"), task("other"))
+    assert [run.task_id for run in map(back.store.runs.get, back.tick(clock.now))] == ["other"]
+    assert back.store.agenda.skips("t") == []
+
+
+def test_nothing_is_claimed_once_it_is_asked_to_stop(running: Any, script: Script) -> None:
+    scheduler = running(*(task(f"t{number}") for number in range(20)), max_concurrent_tasks=1)
+    script.before_page = lambda number, collection: scheduler.runner.ask_to_stop()
+    scheduler.queue_all("test")
+    until(lambda: scheduler.runner.busy == 0 and script.asked)
+    assert len({collection.task_id for collection in script.collections}) == 1
+
+
+def test_stopping_does_not_wait_for_a_frozen_database(script: Script) -> None:
+    server = postgres.start(postgres.binaries())
+    with suppress(OperationalError), server.fresh_database() as url:
+        scheduler = Scheduler(config(task(), url=url))
+        scheduler.start()
+        frozen = [
+            psutil.Process(server.process.pid),
+            *psutil.Process(server.process.pid).children(recursive=True),
+        ]
+        for process in frozen:
+            process.suspend()
+        began = monotonic()
+        try:
+            scheduler.stop()
+            assert monotonic() - began < 10
+        finally:
+            for process in frozen:
+                process.resume()
+        server.stop()

@@ -331,3 +331,132 @@ def test_an_error_of_any_text_ends_its_run(script: Script, go: Callable[..., Run
     assert run.status is TaskStatus.FAILED
     assert run.error
     assert len(run.error) <= 4000
+
+
+def test_a_page_its_progress_and_its_counters_are_one_transaction(
+    store: Store, script: Script, go: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from stoma.scheduler import pipeline
+
+    real, saved = pipeline.save, []
+
+    def save_once(*args: Any) -> Any:
+        saved.append(1)
+        outcome = real(*args)
+        if len(saved) == 2:
+            raise ZeroDivisionError("between the records and the progress")
+        return outcome
+
+    monkeypatch.setattr(pipeline, "save", save_once)
+    run = go()
+    assert (run.status, run.pages, run.seen, run.new) == (TaskStatus.PENDING, 1, 10, 10)
+    progress = store.runs.progress("t", "live")
+    assert progress is not None
+    assert progress["page"] == {"token": {"page": 1}}
+    assert store.records.count() == 10
+
+
+def test_progress_that_cannot_be_saved_takes_its_page_along(
+    store: Store, script: Script, go: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cursor = type(store.database.transaction().__enter__())
+    real = cursor.execute
+
+    def execute(self: Any, name: str, **values: Any) -> int:
+        if name == "progress_save":
+            raise ZeroDivisionError("no progress")
+        return real(self, name, **values)
+
+    monkeypatch.setattr(cursor, "execute", execute)
+    run = go()
+    assert (run.status, run.pages, run.seen) == (TaskStatus.PENDING, 0, 0)
+    assert store.records.count() == 0
+
+
+def test_a_former_owner_writes_nothing_into_the_run_of_the_next(
+    store: Store, script: Script, go: Callable[..., Run | None]
+) -> None:
+    def overtake(number: int, collection: Any) -> None:
+        if number == 1:
+            [run] = store.runs.running()
+            store.runs.end(run, End(TaskStatus.INTERRUPTED, is_try=False), store.now())
+            # The run is running again, with another owner: only the fence tells the two apart.
+            assert store.runs.claim("another", store.now(), store.now() + timedelta(seconds=30)) is not None
+
+    script.before_page = overtake
+    assert go() is None
+    [run] = store.runs.running()
+    assert (run.owner, run.pages, run.fence) == ("another", 1, 3)
+    assert store.records.count() == 10
+
+
+def test_a_run_that_was_ended_is_not_written_to_with_the_same_fence(
+    store: Store, go: Callable[..., Run]
+) -> None:
+    store.runs.add(NewRun("t", "hand:1", TASK.priority, "0"), store.now())
+    run = store.runs.claim("me", store.now(), store.now() + timedelta(seconds=30))
+    assert run is not None
+    ended = store.runs.end(run, End(TaskStatus.FAILED), store.now())
+    assert ended is not None
+    with store.database.transaction() as tx:
+        lease = store.now() + timedelta(seconds=30)
+        values = {"id": run.id, "lease_until": lease, "seen": 1, "rejected": 0}
+        assert tx.execute("run_page", fence=run.fence, **values) == 0
+        assert tx.execute("run_page", fence=ended.fence, **values) == 0
+
+
+def test_everything_rejected_is_suspect(
+    store: Store, script: Script, go: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(script, "items", lambda number: [{"bad": True}] * 3)
+    run = go()
+    assert run.status is TaskStatus.SUSPECT
+    assert "every one of 9 items was rejected" in (run.reason or "")
+    assert store.runs.cursor("t") is None
+
+
+def test_nothing_after_something_is_suspect(store: Store, script: Script, go: Callable[..., Run]) -> None:
+    script.pages, script.per_page = 1, 0
+    assert go().status is TaskStatus.COMPLETED
+    script.per_page = 5
+    assert go().status is TaskStatus.COMPLETED
+    script.per_page = 0
+    assert go().status is TaskStatus.SUSPECT
+    assert go(replace(TASK, expect=Expect(min_records=0))).status is TaskStatus.COMPLETED
+
+
+def test_secrets_are_masked_in_rejects(
+    store: Store, script: Script, go: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("A_TOKEN", 'quoted "secret" /value')
+    item = {
+        "url": "https://e.org/?k=quoted%20%22secret%22%20%2Fvalue",
+        "said": 'quoted "secret" /value',
+        "bad": 1,
+    }
+    monkeypatch.setattr(script, "items", lambda number: [item, {"n": 1}])
+    script.pages = 1
+    go(replace(TASK, config={"script": "s", "token": "${env:A_TOKEN}"}))
+    [row] = store.records.rejects("t")
+    assert "secret" not in str(row)
+
+
+class Streaming(BaseNormalizer):
+    """An async generator, as people write them too."""
+
+    async def normalize(self, result: Any) -> Any:  # type: ignore[override]
+        for item in result.items:
+            yield {"external_id": str(item["n"])}
+
+
+def test_a_normalizer_may_be_an_async_generator(script: Script, go: Callable[..., Run]) -> None:
+    assert go(replace(TASK, normalizer=Streaming)).new == 30
+
+
+def test_what_a_source_asks_for_counts_by_the_clock_of_the_store(
+    store: Store, script: Script, go: Callable[..., Run], clock: Clock
+) -> None:
+    seen = []
+    script.before_page = lambda number, collection: seen.append(collection.http._watch.now())
+    go()
+    assert seen == [clock.now] * 3

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 import time_machine
@@ -94,8 +95,10 @@ def test_jobs_go_on_when_the_local_clock_is_turned_back(
     time.tzset()
     rung = []
     try:
+        before = datetime(2026, 10, 25, 0, 59, 50, tzinfo=UTC)
+        # Handed over in that zone, or time_machine would set the zone of the process to UTC.
         # 02:59:50 summer time; ten seconds later it is 02:00:00 winter time.
-        with time_machine.travel(datetime(2026, 10, 25, 0, 59, 50, tzinfo=UTC), tick=False) as clock:
+        with time_machine.travel(before.astimezone(ZoneInfo("Europe/Berlin")), tick=False) as clock:
             ticker.every(timedelta(seconds=5), "job", lambda: rung.append(1))
             for _ in range(60):
                 clock.shift(1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from datetime import datetime, timedelta
 
 from stoma.scheduler.base import NewRun, Skip, SkipReason, TaskPriority, at_trigger
@@ -87,3 +89,34 @@ def test_switching_off_is_remembered(store: Store, clock: Clock) -> None:
     store.agenda.enable("a", True, clock.now)
     store.agenda.enable("b", False, clock.now)
     assert store.agenda.overrides() == {"a": True, "b": False}
+
+
+def test_skips_with_other_details_are_other_rows(store: Store, clock: Clock) -> None:
+    store.agenda.adopt({"a": "x"}, clock.now)
+    for number, detail in enumerate(("no contact", "no contact", "no token"), 1):
+        at = clock.now + number * HOUR
+        settle(store, at, skips=[Skip(at, at, 1, SkipReason.BLOCKED, detail)])
+    assert [(row["count"], row["detail"]) for row in reversed(store.agenda.skips("a"))] == [
+        (2, "no contact"),
+        (1, "no token"),
+    ]
+
+
+def test_the_agenda_of_a_task_is_moved_by_one_at_a_time(store: Store, clock: Clock) -> None:
+    store.agenda.adopt({"a": "x"}, clock.now)
+    seen: list[datetime] = []
+
+    def work(number: int) -> None:
+        with store.database.transaction() as tx:
+            before = standing(tx, "a", "x")
+            assert before is not None
+            seen.append(before.accounted_until)
+            time.sleep(0.02)
+            account(tx, before, before.accounted_until + HOUR, [], [], clock.now)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(seen) == [clock.now + number * HOUR for number in range(4)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -145,3 +146,25 @@ def test_big_pages(store: Store) -> None:
     page[7] = replace(page[7], title="Edited")
     assert put(store, *page) == Outcome(changed=1, unchanged=2499)
     assert store.records.count_by_kind() == {"paper": 2500}
+
+
+def test_two_tasks_may_bring_the_same_new_records_at_once(store: Store) -> None:
+    page = [replace(PAPER, external_id=f"{number:04d}") for number in range(300)]
+    found: list[Outcome] = []
+    failed: list[BaseException] = []
+
+    def work(task: str) -> None:
+        try:
+            found.append(put(store, *page, task=task))
+        except BaseException as error:
+            failed.append(error)
+
+    for _ in range(3):
+        threads = [threading.Thread(target=work, args=(f"t{number}",)) for number in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert failed == []
+    assert sum(outcome.new for outcome in found) == 300
+    assert store.records.count() == 300

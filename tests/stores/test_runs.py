@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from stoma.errors import Fenced, NotFound
 from stoma.scheduler.base import NewRun, Run, TaskPriority, TaskStatus, at_trigger
 from stoma.stores import Store, open_store
+from stoma.stores.hosts import Budgets
 from stoma.stores.runs import End, finish
 from tests.support.clock import Clock
 
@@ -226,3 +228,51 @@ def test_history_of_one_status(store: Store, clock: Clock, status: str) -> None:
             assert run is not None
             store.runs.end(run, End(TaskStatus.PENDING, not_before=clock.now + LEASE), store.now())
     assert [run.task_id for run in store.runs.history(status=status)] == [status]
+
+
+def test_each_claim_and_each_end_moves_the_fence(store: Store) -> None:
+    run = store.runs.add(new(), store.now(), owner="me", lease_until=store.now() + LEASE)
+    first = store.runs.claim_one(run.id, "me", store.now(), store.now() + LEASE)
+    assert first is not None
+    ended = store.runs.end(first, End(TaskStatus.INTERRUPTED), store.now())
+    assert ended is not None
+    again = claim(store)
+    assert again is not None
+    fences = [run.fence, first.fence, ended.fence, again.fence]
+    assert fences == sorted(set(fences))
+
+
+def test_a_lease_is_renewed_by_its_owner_alone(store: Store, clock: Clock) -> None:
+    store.runs.add(new(), store.now())
+    run = claim(store)
+    assert run is not None
+    clock.forward(seconds=31)
+    store.runs.renew([replace(run, fence=run.fence - 1)], "me", clock.now + LEASE)
+    store.runs.renew([run], "another", clock.now + LEASE)
+    assert [found.id for found in store.runs.expired(clock.now)] == [run.id]
+
+
+def test_a_cooling_host_is_passed_over_by_claims(store: Store, clock: Clock) -> None:
+    budgets = Budgets(store.database, {}, "me", lambda seconds: None)
+    budgets.cool("slow.example", clock.now + timedelta(minutes=5), "429")
+    store.runs.add(new(host="slow.example"), store.now())
+    assert claim(store) is None
+    clock.forward(minutes=5, seconds=1)
+    assert claim(store) is not None
+
+
+def test_what_a_wrong_clock_left_in_the_future_holds_up_nothing(store: Store, clock: Clock) -> None:
+    right = clock.now
+    clock.forward(days=3650)
+    for task_id in ("a", "b"):
+        store.runs.add(new(task_id), right)
+    running, waiting = claim(store), claim(store)
+    assert running is not None
+    assert waiting is not None
+    end = End(TaskStatus.PENDING, not_before=clock.now + timedelta(minutes=30))
+    store.runs.end(waiting, end, clock.now)
+    clock.now = right
+    assert [run.id for run in store.runs.expired(clock.now)] == [running.id]
+    again = claim(store)
+    assert again is not None
+    assert again.id == waiting.id

@@ -129,3 +129,38 @@ def test_the_lock_is_that_of_the_file_whatever_it_is_called(tmp_path: Path) -> N
         SchedulerLock(tmp_path / "link.db").acquire("another")
     held.release()
     assert held.holder() is None
+
+
+def test_a_file_that_is_taken_away_is_told_at_once(tmp_path: Path) -> None:
+    with open_store("sqlite:///stoma.db", tmp_path) as store:
+        (tmp_path / "stoma.db").rename(tmp_path / "elsewhere.db")
+        for ask in (store.records.count, lambda: store.agenda.enable("a", True, store.now())):
+            with pytest.raises(StoreUnavailable, match="was removed or replaced"):
+                ask()
+        (tmp_path / "elsewhere.db").rename(tmp_path / "stoma.db")
+        store.agenda.enable("a", True, store.now())
+
+
+def test_asking_who_holds_the_lock_does_not_take_it(tmp_path: Path) -> None:
+    lock = SchedulerLock(tmp_path / "stoma.db")
+    lock.acquire("an old one")
+    lock.release()
+    found: list[str | None] = []
+    ended = threading.Event()
+
+    def ask() -> None:
+        while not ended.is_set():
+            found.append(SchedulerLock(tmp_path / "stoma.db").holder())
+
+    threads = [threading.Thread(target=ask) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in range(100):
+            lock.acquire("me")
+            lock.release()
+    finally:
+        ended.set()
+        for thread in threads:
+            thread.join()
+    assert set(found) <= {None, "me", "another process"}

@@ -24,7 +24,7 @@ select b.host, b.next_at, b.cooling_until, b.reason, b.concurrency,
 from host_budgets b order by b.host;
 
 -- name: host_cool
-update host_budgets set cooling_until = :until, reason = :reason where host = :host and cooling_until < :until;
+update host_budgets set cooling_until = :until, reason = :reason where host = :host and (cooling_until < :until or cooling_until > :longest);
 
 -- name: connection_open
 insert into connections (host, expires_at, owner) values (:host, :expires_at, :owner) returning id;

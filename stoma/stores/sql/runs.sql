@@ -18,8 +18,8 @@ update runs set
 where id = (
     select r.id from runs r
     where r.status in ('pending', 'running', 'interrupted') and r.status <> 'running'
-      and (r.not_before is null or r.not_before <= :now)
-      and (r.lease_until is null or r.lease_until < :now)
+      and (r.not_before is null or r.not_before <= :now or r.not_before > :furthest)
+      and (r.lease_until is null or r.lease_until < :now or r.lease_until > :furthest)
       and not exists (select 1 from runs o where o.task_id = r.task_id and o.status = 'running')
       and not exists (
           select 1 from host_budgets b
@@ -74,8 +74,8 @@ update runs set lease_until = :lease_until
 where owner = :owner and id = :id and fence = :fence and status in ('running', 'pending', 'interrupted');
 
 -- name: run_expired
--- Runs whose owner has not renewed its lease.
-select * from runs where status = 'running' and lease_until < :now;
+-- Runs whose owner has not renewed its lease; none lies further ahead than a clock that was wrong can have put it.
+select * from runs where status = 'running' and (lease_until < :now or lease_until > :furthest);
 
 -- name: run_running
 select * from runs where status = 'running' order by started_at, id;
