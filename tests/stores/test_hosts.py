@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from stoma.errors import HostWait, Stopped
-from stoma.hosts import HostRule
+from stoma.hosts import Grant, HostRule
 from stoma.scheduler.owner import this_process
 from stoma.stores import Store
 from stoma.stores.hosts import Budgets
@@ -104,22 +104,28 @@ def test_loopback_is_free_unless_it_asks_for_patience(store: Store, clock: Clock
 
 
 def test_threads_never_exceed_the_connections(store: Store) -> None:
-    granted, refused = [], []
+    for _ in range(15):
+        granted, refused = [], []
+        together = threading.Barrier(4)
 
-    def work() -> None:
-        mine = budgets(store)
-        for _ in range(5):
+        def work(
+            granted: list[Grant] = granted, refused: list[int] = refused, gate: threading.Barrier = together
+        ) -> None:
+            mine = budgets(store)
+            gate.wait()
             try:
                 granted.append(mine.enter("two.example", HOLD, PATIENCE))
             except Stopped:
                 refused.append(1)
 
-    threads = [threading.Thread(target=work) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert (len(granted), len(refused)) == (2, 18)
+        threads = [threading.Thread(target=work) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert (len(granted), len(refused)) == (2, 2)
+        for grant in granted:
+            budgets(store).leave(grant)
 
 
 def test_what_is_known_of_hosts(store: Store, clock: Clock) -> None:
