@@ -195,10 +195,14 @@ class SqliteDatabase(Database):
             connection = sqlite3.connect(
                 self.path, timeout=STEP_SECONDS, isolation_level=None, check_same_thread=False
             )
-            _use_wal(connection)
-            connection.execute(f"pragma synchronous = {self._synchronous}")
-            connection.execute("pragma cache_size = -16000")
-            connection.execute("pragma temp_store = memory")
+            try:
+                _use_wal(connection)
+                connection.execute(f"pragma synchronous = {self._synchronous}")
+                connection.execute("pragma cache_size = -16000")
+                connection.execute("pragma temp_store = memory")
+            except BaseException:
+                connection.close()
+                raise
         return connection
 
 

@@ -60,7 +60,7 @@ def test_once_shows_a_table_and_ends_well(home: Path) -> None:
     result = run("--once", "papers")
     assert result.returncode == 0, result.stderr
     assert "completed" in result.stdout
-    assert sqlite3.connect(home / "stoma.db").execute("select count(*) from papers").fetchone() == (12,)
+    assert _rows(home, "select count(*) from papers") == [(12,)]
 
 
 def test_once_without_names_runs_what_is_switched_on(home: Path) -> None:
