@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "stoma"
 # `name.*` stands for a package with everything below it; a plain name for that module alone.
 FLOORS = {
     6: ["cli.*", "api.*", "demo.*"],
-    5: ["scheduler.manager"],
+    5: ["scheduler.manager", "scheduler.alone"],
     4: [
         "scheduler.ticker", "scheduler.settling", "scheduler.runner", "scheduler.handle", "scheduler.foreground",
         "scheduler.heartbeat", "scheduler.cluster", "scheduler.watcher", "notify.*",

@@ -383,36 +383,7 @@ def _path(given: object) -> Path | None:
     return Path(given) if isinstance(given, str | Path) else None
 
 
-def main() -> int:
-    """`python -m stoma.scheduler.manager`: the scheduler alone, without the control server."""
-    import argparse
-
-    from stoma.errors import ConfigError, StomaError
-    from stoma.log import LEVELS, set_up
-    from stoma.signals import stopped_by_signals
-
-    parser = argparse.ArgumentParser(description="Run the scheduler alone, until SIGTERM or Ctrl-C.")
-    parser.add_argument("--config", type=Path, metavar="FILE", help="use this stoma.yaml")
-    parser.add_argument("--log-level", type=str.upper, choices=LEVELS, default="INFO")
-    given = parser.parse_args()
-    set_up(given.log_level)
-    try:
-        scheduler = Scheduler(given.config)
-        with stopped_by_signals(scheduler.ask_to_stop):
-            try:
-                scheduler.start()
-                scheduler.wait_for_end()
-            finally:
-                scheduler.stop()
-    except ConfigError as error:
-        for problem in error.problems:
-            logger.error("{}", problem)
-        return 2
-    except StomaError as error:
-        logger.error("{} {}", error.message, error.hint)
-        return 2
-    return 0
-
-
 if __name__ == "__main__":
+    from stoma.scheduler.alone import main
+
     raise SystemExit(main())

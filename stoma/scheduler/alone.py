@@ -1,0 +1,36 @@
+"""The scheduler as a program of its own: no server, no colours, nothing but ticks."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from stoma.errors import ConfigError, StomaError
+from stoma.log import LEVELS, logger, set_up
+from stoma.scheduler.manager import Scheduler
+from stoma.signals import stopped_by_signals
+
+
+def main() -> int:
+    """`python -m stoma.scheduler.manager`: the scheduler alone, without the control server."""
+    parser = argparse.ArgumentParser(description="Run the scheduler alone, until SIGTERM or Ctrl-C.")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="use this stoma.yaml")
+    parser.add_argument("--log-level", type=str.upper, choices=LEVELS, default="INFO")
+    given = parser.parse_args()
+    set_up(given.log_level)
+    try:
+        scheduler = Scheduler(given.config)
+        with stopped_by_signals(scheduler.ask_to_stop):
+            try:
+                scheduler.start()
+                scheduler.wait_for_end()
+            finally:
+                scheduler.stop()
+    except ConfigError as error:
+        for problem in error.problems:
+            logger.error("{}", problem)
+        return 2
+    except StomaError as error:
+        logger.error("{} {}", error.message, error.hint)
+        return 2
+    return 0
