@@ -9,10 +9,11 @@ from __future__ import annotations
 import os
 import re
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from functools import wraps
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from stoma.documents import Document, parse, read
 from stoma.errors import ConfigError, NotFound, UsageError
@@ -36,13 +37,34 @@ _BY_ADD_TASK = "# Written by `stoma scheduler add-task`; `stoma scheduler remove
 _BY_LOAD_PRESET = "# Written by `stoma scheduler load-preset`; take a line away to unload that preset."
 
 
-def _alone(edit: Callable[P, T]) -> Callable[P, T]:
+def _alone(edit: Callable[Concatenate[Path, P], T]) -> Callable[Concatenate[Path, P], T]:
     @wraps(edit)
-    def alone(*args: P.args, **kwargs: P.kwargs) -> T:
-        with _one_at_a_time:
-            return edit(*args, **kwargs)
+    def alone(base: Path, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        with _one_at_a_time, _locked(base):
+            return edit(base, *args, **kwargs)
 
     return alone
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Let one process at a time edit the files of a folder; the lock is the folder's own and leaves no file."""
+    if os.name == "nt":  # pragma: no cover — Windows locks no folders
+        yield
+        return
+    import fcntl
+
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError:
+        yield  # whoever writes there will be told why not
+        return
+    try:
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 @_alone

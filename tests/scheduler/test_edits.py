@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -367,3 +369,34 @@ def test_a_broken_task_that_was_added_can_be_removed(tmp_path):
     write(tmp_path, stoma="tasks: [")
     with pytest.raises(ConfigError, match=r"stoma.yaml:1:9"):
         edits.remove_task(tmp_path, "papers")
+
+
+def test_processes_that_load_presets_at_once_lose_none(tmp_path: Path) -> None:
+    (tmp_path / "stoma.yaml").write_text("version: 1\npresets: []\n")
+    names = ["research", "business", "development", "default"]
+    script = (
+        "import sys, pathlib; from stoma.scheduler import edits; import stoma.scheduler.loading\n"
+        "print('ready', flush=True); sys.stdin.readline()\n"
+        "edits.load_preset(pathlib.Path.cwd(), sys.argv[1])"
+    )
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", script, name],
+            cwd=tmp_path,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for name in names
+    ]
+    for process in started:
+        assert process.stdout is not None
+        process.stdout.readline()
+    for process in started:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    for process in started:
+        process.communicate(timeout=30)
+        assert process.returncode == 0
+    assert set(load_config(tmp_path / "stoma.yaml").presets) == set(names)
