@@ -186,7 +186,7 @@ class Serving:
 
 
 @pytest.fixture
-def serving(home: Path) -> Iterator[Any]:
+def serving() -> Iterator[Any]:
     made: list[Serving] = []
 
     def serve(*words: str) -> Serving:
@@ -247,11 +247,11 @@ def test_a_second_signal_stops_at_once(serving: Any, home: Path) -> None:
     assert one.process.returncode in (0, 130)
 
 
-def test_without_a_stoma_yaml_the_built_in_preset_is_used(tmp_path: Path) -> None:
+def test_without_a_stoma_yaml_the_built_in_preset_is_used(tmp_path: Path, serving: Any) -> None:
     result = run("--check")
     assert result.returncode == 0, result.stderr
     assert "using the built-in preset" in result.stderr
-    one = Serving("--demo", "--port", "0")
+    one = serving("--demo", "--port", "0")
     assert "arxiv_daily_trending" in one.greeting
     until(lambda: one.get("/api/scheduler/status")["records"].get("paper", 0) > 0, 15)
     assert one.stop()[0] == 0
