@@ -15,10 +15,9 @@ from time import monotonic
 from stoma.collectors.base import Deadline
 from stoma.errors import StoreError
 from stoma.log import logger
-from stoma.scheduler.base import NewRun, Run, Task, TaskStatus, hand_trigger
+from stoma.scheduler.base import NewRun, Run, Task, hand_trigger
 from stoma.scheduler.pipeline import Control, Surroundings, Tally, execute
-from stoma.scheduler.runner import GRACE_SECONDS, recover, report
-from stoma.stores.runs import End
+from stoma.scheduler.runner import CUT_OFF, GRACE_SECONDS, hung, recover, report
 
 STOP_SECONDS = 8.0
 """How long a stop waits for runs that do not answer."""
@@ -160,16 +159,12 @@ class Foreground:
         for run, control in list(self._working.values()):
             control.stopping.set()
             if monotonic() > self._cut_off_at:
-                end = End(TaskStatus.INTERRUPTED, reason="stopped while it did not answer", is_try=False)
-                self._around.store.runs.end(run, end, self._around.store.now())
+                self._around.store.runs.end(run, CUT_OFF, self._around.store.now())
                 del self._working[run.id]
 
     def _give_up_hung(self) -> None:
         for run, control in list(self._working.values()):
-            hung = control.deadline.remaining() < -GRACE_SECONDS
-            if hung:
-                timeout = self._tasks[run.task_id].timeout
-                error = f"timed out after {timeout}: its thread hangs and was given up"
-                now = self._around.store.now()
-                self._around.store.runs.end(run, End(TaskStatus.FAILED, error=error), now)
+            if control.deadline.remaining() < -GRACE_SECONDS:
+                end = hung(self._tasks[run.task_id])
+                self._around.store.runs.end(run, end, self._around.store.now())
                 del self._working[run.id]

@@ -13,6 +13,7 @@ from stoma.collectors.base import Deadline
 from stoma.errors import StoreError
 from stoma.log import log_details, logger
 from stoma.scheduler.base import Retry, Run, Task, TaskStatus
+from stoma.scheduler.overview import SILENT_AFTER, other_nodes
 from stoma.scheduler.owner import is_gone
 from stoma.scheduler.pipeline import Control, Surroundings, Tally, execute
 from stoma.scheduler.retry import next_try
@@ -21,10 +22,6 @@ from stoma.stores.runs import End
 
 GRACE_SECONDS = 5.0
 """How long after its deadline a run may still end by itself before its thread counts as hung."""
-
-
-UNHEARD = timedelta(seconds=30)
-"""A node that has not been heard of for this long does not count."""
 
 
 PASSED_ON = timedelta(minutes=10)
@@ -128,8 +125,7 @@ class Runner:
             sleep(0.02)
         for thread, entry in list(self._working.items()):
             self._give_up(thread)
-            end = End(TaskStatus.INTERRUPTED, reason="stopped while it did not answer", is_try=False)
-            self._around.store.runs.end(entry.run, end, self._around.store.now())
+            self._around.store.runs.end(entry.run, CUT_OFF, self._around.store.now())
             logger.warning("run {} of {} did not stop in time; it was cut off", entry.run.id, entry.task.id)
 
     def _claim(self) -> Run | None:
@@ -179,17 +175,15 @@ class Runner:
     def _put_back(self, run: Run) -> None:
         """A run of a task that is not declared here: another node may know it, else it is over."""
         store, now = self._around.store, self._around.store.now()
-        others = any(
-            row["owner"] != self._around.owner
-            and abs(now - row["heartbeat_at"]) < UNHEARD
-            and not is_gone(row["owner"])
-            for row in store.nodes.all()
-        )
         # Passed to and fro for so long, no node knows it.
-        others = others and now - run.created_at < PASSED_ON
+        others = now - run.created_at < PASSED_ON and other_nodes(store, now)
         if others:
             end = End(
-                TaskStatus.PENDING, "its task is not declared on this node", None, now + UNHEARD, is_try=False
+                TaskStatus.PENDING,
+                "its task is not declared on this node",
+                None,
+                now + SILENT_AFTER,
+                is_try=False,
             )
         else:
             end = End(TaskStatus.CANCELLED, reason="its task is not declared any more", is_try=False)
@@ -199,9 +193,9 @@ class Runner:
         """A thread that hangs in foreign code cannot be killed: its run ends without it."""
         self._give_up(thread)
         entry.control.stopping.set()
-        error = f"timed out after {entry.task.timeout}: its thread hangs and was given up"
-        self._around.store.runs.end(entry.run, End(TaskStatus.FAILED, error=error), now)
-        logger.error("run {} of {} {}", entry.run.id, entry.task.id, error)
+        end = hung(entry.task)
+        self._around.store.runs.end(entry.run, end, now)
+        logger.error("run {} of {} {}", entry.run.id, entry.task.id, end.error)
 
     def _give_up(self, thread: threading.Thread) -> None:
         with self._lock:
@@ -214,6 +208,15 @@ class Runner:
         with self._lock:
             self._threads.discard(thread)
             self._hung.discard(thread)
+
+
+CUT_OFF = End(TaskStatus.INTERRUPTED, reason="stopped while it did not answer", is_try=False)
+"""The end of a run whose thread was asked to stop and did not answer in time."""
+
+
+def hung(task: Task) -> End:
+    """The end of a run whose thread outlived its deadline; not tried again, for it would only hang once more."""
+    return End(TaskStatus.FAILED, error=f"timed out after {task.timeout}: its thread hangs and was given up")
 
 
 def recover(

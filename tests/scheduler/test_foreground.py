@@ -129,3 +129,44 @@ def test_one_refusal_does_not_touch_the_others(store: Store, script: Script) -> 
     script.before_page = refuse
     runs = foreground(store, task("a"), task("b"), task("c")).run()
     assert [str(run.status) for run in runs] == ["completed", "failed", "completed"]
+
+
+def test_a_run_that_hangs_is_given_up_here_too(
+    store: Store, script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stoma.scheduler.foreground.GRACE_SECONDS", 0.0)
+    release = threading.Event()
+
+    def hang(number: int, collection: Any) -> None:
+        if collection.task_id == "a":
+            release.wait(20)
+
+    script.before_page = hang
+    try:
+        runs = foreground(store, task("a", timeout=timedelta(seconds=0.1)), task("b")).run()
+    finally:
+        release.set()
+    assert [str(run.status) for run in runs] == ["failed", "completed"]
+    assert "its thread hangs" in (runs[0].error or "")
+
+
+def test_a_stop_does_not_wait_for_a_run_that_hangs(
+    store: Store, script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stoma.scheduler.foreground.STOP_SECONDS", 0.2)
+    began, release = threading.Event(), threading.Event()
+
+    def hang(number: int, collection: Any) -> None:
+        began.set()
+        release.wait(20)
+
+    script.before_page = hang
+    front = foreground(store, task())
+    found: list[Run] = []
+    thread = threading.Thread(target=lambda: found.extend(front.run()))
+    thread.start()
+    assert began.wait(10)
+    front.ask_to_stop()
+    thread.join(5)
+    release.set()
+    assert [(str(run.status), run.attempt) for run in found] == [("interrupted", 0)]
