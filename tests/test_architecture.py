@@ -16,17 +16,19 @@ FLOORS = {
     5: ["scheduler.manager", "scheduler.alone"],
     4: [
         "scheduler.ticker", "scheduler.settling", "scheduler.runner", "scheduler.handle", "scheduler.foreground",
-        "scheduler.heartbeat", "scheduler.cluster", "scheduler.watcher", "notify.*",
+        "scheduler.heartbeat", "scheduler.uptake", "scheduler.cluster", "scheduler.watcher", "notify.*",
     ],
     3: [
         "scheduler.config", "scheduler.definitions", "scheduler.files", "scheduler.loading", "scheduler.settings",
-        "scheduler.edits", "scheduler.inforce", "scheduler.agenda", "scheduler.pipeline", "scheduler.normalizing",
+        "scheduler.edits", "scheduler.inforce", "scheduler.agenda", "scheduler.dependencies", "scheduler.pipeline",
+        "scheduler.normalizing",
         "scheduler.parts",
         "scheduler.overview", "scheduler.explain", "scheduler.backfill", "scheduler.state", "export",
     ],
     2: ["collectors.*", "normalizers.*", "stores.*"],
     1: [
-        "documents.*", "hosts", "scheduler.owner", "scheduler.patterns", "scheduler.conditions", "scheduler.retry",
+        "documents.*", "hosts", "scheduler.owner", "scheduler.patterns", "scheduler.cron", "scheduler.calendars",
+        "scheduler.timetables", "scheduler.conditions", "scheduler.network", "scheduler.retry",
         "query.*", "formats.*", "usage",
     ],
     0: [
@@ -42,6 +44,10 @@ HOMES = {
     "requests": ["collectors.http"],
     "schedule": ["scheduler.ticker"],
     "watchdog": ["scheduler.watcher"],
+    "cronsim": ["scheduler.cron"],
+    "holidays": ["scheduler.calendars"],
+    "simpleeval": ["scheduler.conditions"],
+    "psutil": ["scheduler.owner", "usage"],
     "psycopg": ["stores.postgres"],
     "psycopg_pool": ["stores.postgres"],
     "sqlite3": ["stores.sqlite"],

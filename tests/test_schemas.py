@@ -284,7 +284,7 @@ def test_the_presets_of_the_mission(tmp_path):
         "business": ["sec_annual_reports", "sec_quarterly_reports", "sec_insider_trading"],
         "development": ["github_python", "github_typescript", "github_rust", "github_go"],
     }  # fmt: skip
-    assert tasks["default"]["sec_recent_filings"].schedule == ("interval_2h",)
+    assert tasks["default"]["sec_recent_filings"].schedule_text == "interval_2h"
 
 
 @pytest.mark.parametrize("name", ["business", "default", "development", "research"])

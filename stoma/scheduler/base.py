@@ -89,6 +89,42 @@ class Expect:
 
 
 @dataclass(frozen=True, slots=True)
+class Schedule:
+    """When a task is due, as it was written: a pattern, and what bends it."""
+
+    # One of the six patterns, or a cron expression of five fields.
+    pattern: str
+    # None: the task's.
+    timezone: str | None = None
+    # Each run waits up to this long, by an amount of its own.
+    jitter: timedelta = timedelta(0)
+    # Days on which instants are skipped: `weekends`, `holidays/US`, `holidays/NYSE`, `2026-12-24`.
+    skip: tuple[str, ...] = ()
+    # `from` and `until`: a date, or a date and a time, by the clock of the zone; `until` is the last day or moment.
+    start: str | None = None
+    until: str | None = None
+
+    @property
+    def text(self) -> str:
+        """In one line, for people."""
+        words = [self.pattern]
+        words += [self.timezone] if self.timezone else []
+        words += [f"jitter {duration_text(self.jitter)}"] if self.jitter else []
+        words += [f"skip {' '.join(self.skip)}"] if self.skip else []
+        words += [f"from {self.start}"] if self.start else []
+        words += [f"until {self.until}"] if self.until else []
+        return " ".join(words)
+
+
+@dataclass(frozen=True, slots=True)
+class Dependency:
+    """A task that has to end before: `completed`, `failed` (failed or suspect), or `any` of these."""
+
+    task: str
+    status: str = "completed"
+
+
+@dataclass(frozen=True, slots=True)
 class Task:
     """What to do and when: one entry under `tasks:`, complete, with defaults filled in and references unresolved."""
 
@@ -96,13 +132,17 @@ class Task:
     name: str
     collector: str
     config: Mapping[str, Any] = field(default_factory=dict)
-    schedule: tuple[str, ...] = ()
+    schedule: tuple[Schedule, ...] = ()
     timezone: str = "UTC"
     priority: TaskPriority = TaskPriority.NORMAL
     timeout: timedelta = timedelta(minutes=10)
     retry: Retry = Retry()
     overlap: str = "skip"  # skip | queue
     catch_up: CatchUp = CatchUp()
+    # What has to end first: once all of these have since the last run, the task runs.
+    after: tuple[Dependency, ...] = ()
+    # A safe expression; an instant at which it is false is skipped.
+    when: str | None = None
     expect: Expect = Expect()
     run_on_start: bool = False
     enabled: bool = True
@@ -115,7 +155,7 @@ class Task:
     @property
     def schedule_text(self) -> str:
         """The schedule in one line, for people; empty for a task that runs only by hand."""
-        return ", ".join(self.schedule)
+        return ", ".join(schedule.text for schedule in self.schedule)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +177,7 @@ class Run:
     fence: int
     owner: str | None
     lease_until: datetime | None
+    cancel_asked_at: datetime | None
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
@@ -199,6 +240,9 @@ class NewRun:
     scope: str = "live"
     host: str | None = None
     reason: str | None = None
+    not_before: datetime | None = None
+    # True for a task with `after`: what ended before this run counts no more for the next one.
+    starts_over: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +261,11 @@ def at_trigger(instant: datetime) -> str:
     return f"at:{iso(instant)}"
 
 
+def after_trigger(run_id: int) -> str:
+    """The trigger of a run that follows another: the one whose end was the last that was missing."""
+    return f"after:{run_id}"
+
+
 def hand_trigger() -> str:
     """The trigger of a run that somebody asked for: unique each time."""
     return f"hand:{uuid.uuid4()}"
@@ -232,3 +281,13 @@ def iso(instant: datetime | None) -> str | None:
     if instant is None:
         return None
     return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def duration_text(span: timedelta) -> str:
+    """A span as people write it: `1h30m`; whole seconds."""
+    seconds = round(span.total_seconds())
+    parts = []
+    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)):
+        number, seconds = divmod(seconds, size)
+        parts += [f"{number}{unit}"] if number else []
+    return "".join(parts) or "0s"

@@ -15,7 +15,7 @@ from stoma.documents.checking import Checker, Format
 from stoma.documents.schemas import schema
 from stoma.hosts import BUILT_IN, HostRule, rule_for
 from stoma.scheduler import patterns
-from stoma.scheduler.base import Task, TaskPriority
+from stoma.scheduler.base import Schedule, Task, TaskPriority
 from stoma.wording import did_you_mean, shown
 
 CATCH_UP = ("none", "latest", "all")
@@ -94,6 +94,11 @@ def _retry(task: Task, value: Mapping[str, Any]) -> Any:
     return replace(task.retry, **{**value, **durations})
 
 
+def schedules_of(value: Any) -> tuple[Schedule, ...]:
+    """The schedules of a task: one or a list, each a pattern alone or a mapping."""
+    return tuple(Schedule(entry) for entry in ([value] if isinstance(value, str) else value))
+
+
 def _same(_: Task, value: Any) -> Any:
     return value
 
@@ -102,7 +107,7 @@ _CONVERT: Mapping[str, Callable[[Task, Any], Any]] = {
     "name": _same,
     "collector": _same,
     "config": lambda _, value: value or {},
-    "schedule": lambda _, value: (value,) if isinstance(value, str) else tuple(value),
+    "schedule": lambda _, value: schedules_of(value),
     "timezone": _same,
     "priority": lambda _, value: TaskPriority(value),
     "timeout": lambda _, value: positive_duration(value),
@@ -141,7 +146,7 @@ def task_hash(task: Task) -> str:
 
 def schedule_hash(task: Task) -> str:
     """16 hex digits of when a task is due."""
-    return stable_hash([task.timezone, *task.schedule])
+    return stable_hash([task.timezone, *(str(schedule) for schedule in task.schedule)])
 
 
 # All but the origin: where a task stands changes nothing about what it does.

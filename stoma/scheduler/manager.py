@@ -10,7 +10,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from time import monotonic, sleep
@@ -18,25 +17,25 @@ from time import monotonic, sleep
 from stoma.errors import Blocked, Problem, StoreError
 from stoma.log import log_details, logger
 from stoma.scheduler import agenda
-from stoma.scheduler.base import Run, SkipReason, Task, TaskStatus, iso
-from stoma.scheduler.config import Config, blocked_reason, load_config, schedule_hash, task_hash
+from stoma.scheduler.base import Run, SkipReason, Task, iso
+from stoma.scheduler.config import Config, blocked_reason, load_config, task_hash
 from stoma.scheduler.foreground import Foreground
 from stoma.scheduler.handle import Handle, TaskState, followed, started
 from stoma.scheduler.heartbeat import Heartbeat
 from stoma.scheduler.inforce import InForce
-from stoma.scheduler.overview import other_nodes, patterns_of, task_overview
+from stoma.scheduler.overview import task_overview
 from stoma.scheduler.owner import this_process
 from stoma.scheduler.parts import (
     connect,
     hand_run,
     host_of,
-    known_hosts,
     surroundings,
     task_named,
 )
 from stoma.scheduler.runner import Runner, recover
 from stoma.scheduler.settling import settle_due
 from stoma.scheduler.ticker import Ticker
+from stoma.scheduler.uptake import Uptake
 from stoma.stores import Store
 from stoma.stores.agenda import CLOCK_FAULT
 
@@ -67,7 +66,6 @@ class Scheduler:
         # A stoma.yaml that was there and is gone is a fault, not a wish for the built-in preset.
         path = first.path or path
         self._in_force = InForce(first, reload or (lambda: load_config(path)))
-        self.loaded_at: datetime | None = None
         self.last_tick: float | None = None
         self.store: Store = connect(self.config, clock=clock)
         self.ticker = Ticker()
@@ -84,13 +82,11 @@ class Scheduler:
             self.config.max_concurrent_tasks,
             on_end=self._run_ended,
         )
+        self._uptake = Uptake(self._in_force, self.store, self.ticker, self.runner, self._around)
         self.heartbeat = Heartbeat(self.store, self._in_force)
         self._held = ExitStack()
         self._is_held = False
         self._last_now: datetime | None = None
-        # Tasks that an edit removed, and whether what is in force still has to be taken up.
-        self._removed: list[str] = []
-        self._take_up_due = False
 
     # -- starting and stopping -------------------------------------------------------------------------------
 
@@ -166,6 +162,11 @@ class Scheduler:
         return self._in_force.config
 
     @property
+    def loaded_at(self) -> datetime | None:
+        """When what is in force was taken up."""
+        return self._uptake.loaded_at
+
+    @property
     def generation(self) -> int:
         """Counts the configurations that were in force in this process."""
         return self._in_force.generation
@@ -199,7 +200,7 @@ class Scheduler:
         """Add a task for the life of this process; raises ConfigError when its id is taken."""
         self._in_force.add(task)
         # The loop takes it up: the ticker is its own.
-        self._take_up_due = True
+        self._uptake.note()
         self._wake.set()
 
     def _task_in_force(self, task_id: str) -> Task | None:
@@ -265,7 +266,7 @@ class Scheduler:
                 if self._look_again.is_set():
                     self._look_again.clear()
                     self.rescan()
-                self._bring_up_to_date()
+                self._uptake.finish()
                 now = self.store.now()
                 self._watch_clock(now)
                 self.tick(now)
@@ -319,33 +320,9 @@ class Scheduler:
 
     def rescan(self) -> None:
         """Take up edited files; a broken edit is reported and changes nothing."""
-        errors = list(self.errors)
-        # What is due by the text before is settled by it, so that no instant falls between two schedules.
-        self.tick(self.store.now())
-        change = self._in_force.look()
-        if change is not None:
-            self._removed += change.removed
-            self._take_up_due = True
-            parts = (("added", change.added), ("removed", change.removed), ("edited", change.edited))
-            told = "; ".join(f"{word} {', '.join(ids)}" for word, ids in parts if ids)
-            logger.info("configuration taken up, generation {}: {}", self.generation, told or "settings")
-        self._bring_up_to_date()
-        if change is not None or errors != self.errors:
+        if self._uptake.rescan(self.tick):
             self.heartbeat.note_change()
             self.beat()
-
-    def _bring_up_to_date(self) -> None:
-        """Tell the store and the ticker what is in force; tried again until it is done."""
-        if not self._take_up_due:
-            return
-        now = self.store.now()
-        gone = [task_id for task_id in self._removed if task_id not in self.config.tasks]
-        for task_id in gone:
-            for run in self.store.runs.open_of(task_id):
-                self.store.runs.settle(run, TaskStatus.CANCELLED, "its task is not declared any more", now)
-        self.take_up(now)
-        self._take_up_due = False
-        self._removed.clear()
 
     def look_again(self) -> None:
         """Take up edited files with the next turn of the loop, instead of with the next rescan."""
@@ -357,18 +334,8 @@ class Scheduler:
         self._wake.set()
 
     def take_up(self, now: datetime) -> None:
-        """Tell the agenda, the hosts, the ticker and the runner about what is in force."""
-        timed = {task.id: task for task in self.config.tasks.values() if task.schedule}
-        away = [row["task_id"] for row in self.store.agenda.accounted().values() if row["removed_at"] is None]
-        away = [task_id for task_id in away if task_id not in timed]
-        # On a shared database another node may know a task that this one does not.
-        if away and not other_nodes(self.store, now):
-            self.store.agenda.remove(away, now)
-        accounted = self.store.agenda.adopt({i: schedule_hash(task) for i, task in timed.items()}, now)
-        self.ticker.load({i: patterns_of(task) for i, task in timed.items()}, accounted)
-        self.store.hosts.know(known_hosts(self.config))
-        self.runner.use(replace(self._around, hosts=self.config.hosts, contact=self.config.contact))
-        self.loaded_at = now
+        """Bring what is in force to those who work by it."""
+        self._uptake.take_up(now)
         self.heartbeat.note_change()
 
     def _run_on_start(self, now: datetime) -> None:

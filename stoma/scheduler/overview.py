@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from functools import lru_cache
 from typing import Any
 
-from stoma.scheduler import patterns
 from stoma.scheduler.agenda import next_due
 from stoma.scheduler.base import Run, Task, TaskStatus, iso
 from stoma.scheduler.config import Config, blocked_reason, schedule_hash
 from stoma.scheduler.owner import Owner, is_gone, this_process
+from stoma.scheduler.timetables import timetables_of
 from stoma.stores import Store
 from stoma.stores.agenda import CLOCK_FAULT
 from stoma.stores.base import Row
@@ -41,7 +40,7 @@ def describe(
     """
     enabled = overrides.get(task.id, task.enabled)
     blocked = blocked_reason(task, config)
-    due = next_due(patterns_of(task), accounted_until) if enabled and blocked is None else None
+    due = next_due(timetables_of(task), accounted_until) if enabled and blocked is None else None
     status: str | None = str(last.status) if last else None
     if blocked and (last is None or last.status.is_final):
         status = "blocked"
@@ -71,16 +70,6 @@ def _accounted(task: Task, agenda: Mapping[str, Row], now: datetime) -> datetime
         return now
     until: datetime = row["accounted_until"]
     return max(now, until)
-
-
-def patterns_of(task: Task) -> list[patterns.Pattern]:
-    """The schedule of a task, ready to be asked."""
-    return [_pattern(text, task.timezone, task.id) for text in task.schedule]
-
-
-@lru_cache(maxsize=1 << 17)
-def _pattern(text: str, timezone: str, task_id: str) -> patterns.Pattern:
-    return patterns.parse(text, timezone, key=task_id)
 
 
 def live_nodes(store: Store, now: datetime) -> list[dict[str, Any]]:

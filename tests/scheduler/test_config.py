@@ -18,7 +18,7 @@ from stoma import collectors
 from stoma.collectors.base import BaseCollector
 from stoma.errors import ConfigError, NotFound, Problem
 from stoma.hosts import HostRule
-from stoma.scheduler.base import CatchUp, Expect, Retry, TaskPriority
+from stoma.scheduler.base import CatchUp, Expect, Retry, Schedule, TaskPriority
 from stoma.scheduler.config import (
     Config,
     base_of,
@@ -97,7 +97,7 @@ def test_a_whole_configuration(tmp_path):
     task = config.tasks["papers"]
     assert task.name == "Papers"
     assert task.config == {"search_query": "cat:cs.LG", "max_results": 50, "base_url": "${env:MIRROR}"}
-    assert task.schedule == ("daily_at_09:00", "interval_2h")
+    assert task.schedule_text == "daily_at_09:00, interval_2h"
     assert task.timezone == "Europe/Berlin"
     assert task.priority is TaskPriority.HIGH
     assert task.timeout == timedelta(minutes=5)
@@ -271,7 +271,7 @@ def test_the_hash_of_a_task_is_that_of_what_it_does(tmp_path):
     assert len(task_hash(one)) == 16
     for change in (
         {"config": {"search_query": "y"}},
-        {"schedule": ("hourly",)},
+        {"schedule": (Schedule("hourly"),)},
         {"enabled": False},
         {"id": "b"},
     ):
@@ -282,7 +282,7 @@ def test_the_hash_of_a_schedule_is_that_of_when():
     task = create_custom_task("a", "A", "github", {}, "daily")
     assert schedule_hash(task) == schedule_hash(replace(task, priority=TaskPriority.LOW))
     assert schedule_hash(task) != schedule_hash(replace(task, timezone="Europe/Berlin"))
-    assert schedule_hash(task) != schedule_hash(replace(task, schedule=("hourly",)))
+    assert schedule_hash(task) != schedule_hash(replace(task, schedule=(Schedule("hourly"),)))
 
 
 def test_the_hash_of_a_configuration_does_not_depend_on_its_place(tmp_path):
@@ -748,7 +748,7 @@ def test_a_custom_task_in_the_missions_words():
         "high",
         "python",
     )
-    assert task.schedule == ("daily_at_09:00",)
+    assert task.schedule_text == "daily_at_09:00"
 
 
 def test_a_custom_task_takes_the_other_keys_of_a_task():
@@ -758,7 +758,7 @@ def test_a_custom_task_takes_the_other_keys_of_a_task():
         timeout="1m", retry={"count": 0}, catch_up="all", normalizer=normalizer,
     )  # fmt: skip
     assert (task.timeout, task.retry.count, task.catch_up.runs) == (timedelta(minutes=1), 0, "all")
-    assert task.schedule == ("daily", "weekly")
+    assert task.schedule_text == "daily, weekly"
     assert task.normalizer is normalizer
     assert task_hash(task)
 

@@ -59,7 +59,7 @@ def test_a_task_becomes_a_file(tmp_path):
         "    priority: high",
     ]
     task = load_config(base=tmp_path).tasks["papers"]
-    assert (task.name, task.config, task.schedule, task.priority) == ("Papers", QUERY, ("daily",), "high")
+    assert (task.name, task.config, task.schedule_text, task.priority) == ("Papers", QUERY, "daily", "high")
     assert os.listdir(tmp_path / "tasks") == ["papers.yaml"]
 
 
@@ -110,7 +110,7 @@ def test_an_id_of_a_preset_is_refused(tmp_path):
 def test_replace_writes_over_what_add_task_wrote(tmp_path):
     add(tmp_path)
     path = add(tmp_path, schedule="hourly", replace=True)
-    assert load_config(base=tmp_path).tasks["papers"].schedule == ("hourly",)
+    assert load_config(base=tmp_path).tasks["papers"].schedule_text == "hourly"
     # Values that were edited by hand may go, a person's words may not.
     path.write_text(path.read_text().replace("hourly", "weekly"))
     add(tmp_path, replace=True)

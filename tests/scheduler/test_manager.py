@@ -17,7 +17,7 @@ import pytest
 from psycopg import OperationalError
 
 from stoma.errors import ConfigError, NotFound, SchedulerRunning, StoreUnavailable
-from stoma.scheduler.base import Task, TaskPriority, TaskStatus
+from stoma.scheduler.base import Schedule, Task, TaskPriority, TaskStatus
 from stoma.scheduler.config import Config, create_custom_task, load_config
 from stoma.scheduler.manager import Scheduler
 from tests.support import postgres
@@ -34,7 +34,9 @@ def script(monkeypatch: pytest.MonkeyPatch) -> Script:
 
 
 def task(task_id: str = "t", **more: Any) -> Task:
-    return Task(task_id, task_id, "scripted", config={"script": "s"}, **{"schedule": ("hourly",), **more})
+    return Task(
+        task_id, task_id, "scripted", config={"script": "s"}, **{"schedule": (Schedule("hourly"),), **more}
+    )
 
 
 def config(*tasks: Task, url: str = "sqlite:///stoma.db", **more: Any) -> Config:
@@ -110,7 +112,7 @@ def test_what_is_switched_off_is_skipped_and_stays_off(ticking: Any, clock: Cloc
 
 
 def test_what_is_blocked_is_skipped_with_its_reason(ticking: Any, clock: Clock) -> None:
-    scheduler = ticking(Task("gh", "G", "github", schedule=("hourly",)))
+    scheduler = ticking(Task("gh", "G", "github", schedule=(Schedule("hourly"),)))
     clock.forward(hours=1)
     assert scheduler.tick(clock.now) == []
     [skip] = scheduler.store.agenda.skips("gh")
@@ -429,7 +431,7 @@ def test_no_instant_falls_between_two_schedules(ticking: Any, clock: Clock) -> N
     scheduler = ticking(task(overlap="queue"))
     clock.forward(hours=1, seconds=1)
     # The tick has not come yet when the edit is taken up.
-    edited = task(overlap="queue", schedule=("daily",))
+    edited = task(overlap="queue", schedule=(Schedule("daily"),))
     scheduler._in_force._reload = lambda: config(edited, url=scheduler.config.store_url)
     scheduler._in_force._files_seen = {"x": "y"}
     scheduler.rescan()
@@ -442,7 +444,7 @@ def test_a_node_with_another_schedule_settles_nothing_of_this_one(
 ) -> None:
     if url.startswith("sqlite"):
         pytest.skip("one scheduler for a SQLite file")
-    behind = ticking(task(schedule=("daily_at_13:30",)))
+    behind = ticking(task(schedule=(Schedule("daily_at_13:30"),)))
     ahead = ticking(task())
     clock.forward(hours=1, minutes=45)
     assert behind.tick(clock.now) == []
