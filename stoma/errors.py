@@ -109,7 +109,11 @@ class SourceError(StomaError):
 
 
 class Unreachable(SourceError):
-    """No answer came: refused, reset, silent, or the name is unknown."""
+    """No answer came; `host` names the host when not even a connection to it could be made."""
+
+    def __init__(self, message: str, hint: str = "", *, host: str = "") -> None:
+        super().__init__(message, hint)
+        self.host = host
 
 
 class SourceBusy(SourceError):

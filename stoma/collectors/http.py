@@ -41,7 +41,7 @@ from stoma.collectors.answers import (
 )
 from stoma.collectors.base import Deadline, HostBudget
 from stoma.collectors.patience import Clock, Limits, Watch
-from stoma.collectors.wire import TROUBLE, Wire, in_words
+from stoma.collectors.wire import TROUBLE, Wire, in_words, never_connected
 from stoma.errors import BadAnswer, DeadlineExceeded, SourceBusy, SourceRefused, Unreachable
 
 __all__ = ["Clock", "HttpClient", "Limits", "Response", "shown", "user_agent"]
@@ -128,7 +128,7 @@ class HttpClient:
                     pause = 0.0
                 if is_last or pause >= self._watch.left():
                     times = f" (asked {asks} times)" if asks > 1 else ""
-                    raise type(error)(f"{error.message}{times}", error.hint) from None
+                    raise _reworded(error, f"{error.message}{times}") from None
                 self._log(f"{error.message}; asking again")
             self._watch.wait(pause)
 
@@ -258,6 +258,8 @@ class HttpClient:
         kind, words = in_words(error, self._limits.connect, self._limits.silence)
         if kind is Unreachable and self._watch.left() <= 0:
             return DeadlineExceeded(f"the time of the run was up while {shown(url)} was asked ({words})")
+        if kind is Unreachable and never_connected(error):
+            return Unreachable(f"{shown(url)}: {words}", host=urlsplit(url).hostname or "")
         return kind(f"{shown(url)}: {words}")
 
 
@@ -274,6 +276,12 @@ class _Adapter(HTTPAdapter):
 
 class _Waited(Unreachable):
     """The source asked for a short wait, and it is over."""
+
+
+def _reworded(error: Unreachable | BadAnswer, message: str) -> Unreachable | BadAnswer:
+    if isinstance(error, Unreachable):
+        return type(error)(message, error.hint, host=error.host)
+    return type(error)(message, error.hint)
 
 
 def _pieces(raw: requests.Response) -> Iterator[bytes]:

@@ -28,6 +28,7 @@ METADATA = frozenset({"fd00:ec2::254", "100.100.100.200"})
 
 
 RESET = (ConnectionResetError, BrokenPipeError, ConnectionAbortedError)
+NO_CONNECTION = (urllib3.NewConnectionError, urllib3.ConnectTimeoutError)
 
 
 class Wire:
@@ -120,6 +121,11 @@ def in_words(error: BaseException, connect: float, silence: float) -> tuple[type
     return Unreachable, f"the connection failed ({type(chain[-1]).__name__})"
 
 
+def never_connected(error: BaseException) -> bool:
+    """True when no connection was made: no name, no route, refused, or no reply to the wish for one."""
+    return any(isinstance(cause, NO_CONNECTION) for cause in _chain(error))
+
+
 def _chain(error: BaseException | None) -> list[BaseException]:
     """An error with all that it wraps, wherever it keeps it."""
     found: list[BaseException] = []
@@ -143,6 +149,11 @@ def _cut_off(error: Any) -> str:
     return "the answer was cut off"
 
 
+def _no_connection(error: Any) -> str:
+    why = getattr(error.__cause__, "strerror", None)
+    return f"no connection could be made ({why})" if why else "no connection could be made"
+
+
 def _strerror(error: Any) -> str:
     return f"the connection failed ({error.strerror})" if error.strerror else "the connection failed"
 
@@ -159,6 +170,8 @@ _WORDS: list[tuple[Any, type[SourceError], str | Callable[[Any], str]]] = [
     (http.client.RemoteDisconnected, Unreachable, "the connection was closed without an answer"),
     (RESET, Unreachable, "the connection was reset"),
     (urllib3.ReadTimeoutError, Unreachable, "no sign of life for {silence:g} s"),
+    # Before the time-out, of which urllib3 calls it a kind.
+    (urllib3.NewConnectionError, Unreachable, _no_connection),
     (urllib3.ConnectTimeoutError, Unreachable, "no connection within {connect:g} s"),
     (TimeoutError, Unreachable, "no sign of life for {silence:g} s"),
     ((urllib3.LocationValueError, UnicodeError), SourceRefused, "this is no address that can be asked"),

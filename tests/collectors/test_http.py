@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import shutil
+import socket
 import ssl
 import subprocess
 import threading
@@ -11,6 +13,7 @@ import time
 import tracemalloc
 import zlib
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -685,3 +688,94 @@ class TestTls:
         server = serve(Reply())
         with pytest.raises(Unreachable, match="TLS"):
             world.get(server.url.replace("http:", "https:"))
+
+
+class TestNeverConnected:
+    """Only where not even a connection could be made does the error name the host: that may mean no network."""
+
+    def test_refused(self, world: World, serve: Serve):
+        server = serve(Reply())
+        server.close()
+        with pytest.raises(Unreachable, match=r"\(asked 3 times\)") as raised:
+            world.get(server.url)
+        assert raised.value.host == "127.0.0.1"
+
+    def test_a_name_that_does_not_exist(self, world: World):
+        with pytest.raises(Unreachable) as raised:
+            world.get("http://Nowhere.invalid:8080/x")
+        assert raised.value.host == "nowhere.invalid"
+
+    def test_no_reply_to_the_wish_for_a_connection(self, world: World):
+        # Given a listener whose queue is full: further connections hang.
+        with socket.create_server(("127.0.0.1", 0), backlog=0) as listener, ExitStack() as held:
+            for _ in range(4):
+                waiting = held.enter_context(socket.socket())
+                waiting.setblocking(False)
+                waiting.connect_ex(listener.getsockname())
+            with pytest.raises(Unreachable, match=r"no connection within 0\.2 s") as raised:
+                world.get(f"http://127.0.0.1:{listener.getsockname()[1]}/", connect=0.2)
+        assert raised.value.host == "127.0.0.1"
+
+    def test_no_route(self, world: World, monkeypatch: pytest.MonkeyPatch):
+        def connect(*_: object) -> None:
+            raise OSError(errno.ENETUNREACH, "Network is unreachable")
+
+        monkeypatch.setattr(socket.socket, "connect", connect)
+        with pytest.raises(
+            Unreachable, match=r"no connection could be made \(Network is unreachable\)"
+        ) as raised:
+            world.get("http://127.0.0.1:9/")
+        assert raised.value.host == "127.0.0.1"
+
+    def test_the_host_is_the_one_that_a_redirect_led_to(self, world: World, serve: Serve):
+        server = serve(Reply(302, headers={"Location": "http://elsewhere.invalid/"}))
+        with pytest.raises(Unreachable) as raised:
+            world.get(server.url)
+        assert raised.value.host == "elsewhere.invalid"
+
+    def test_a_proxy_that_is_gone_is_no_connection_either(
+        self, world: World, serve: Serve, monkeypatch: pytest.MonkeyPatch
+    ):
+        gone = serve(Reply())
+        gone.close()
+        for name in ("http_proxy", "https_proxy"):
+            monkeypatch.setenv(name, gone.url)
+        for name in ("no_proxy", "NO_PROXY"):
+            monkeypatch.delenv(name, raising=False)
+        for url in ("http://nowhere.invalid/", "https://nowhere.invalid/"):
+            with pytest.raises(Unreachable) as raised:
+                world.get(url)
+            assert raised.value.host == "nowhere.invalid"
+
+    def test_a_proxy_that_refuses_was_reached(
+        self, world: World, serve: Serve, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setenv("https_proxy", serve(Reply(403)).url)
+        for name in ("no_proxy", "NO_PROXY"):
+            monkeypatch.delenv(name, raising=False)
+        with pytest.raises(Unreachable, match="the proxy does not let the request through") as raised:
+            world.get("https://nowhere.invalid/")
+        assert raised.value.host == ""
+
+    @pytest.mark.parametrize(
+        "reply", [Reply(reset=True), Reply(drop=True), Reply(hang=True), Reply(body=b"x" * 9, drip=5)]
+    )
+    def test_who_was_reached_is_not_named(self, world: World, serve: Serve, reply: Reply):
+        server = serve(reply)
+        with pytest.raises(Unreachable) as raised:
+            world.get(server.url, silence=0.1)
+        assert raised.value.host == ""
+
+    def test_nor_who_speaks_no_tls(self, world: World, serve: Serve):
+        server = serve(Reply())
+        with pytest.raises(Unreachable, match="TLS") as raised:
+            world.get(server.url.replace("http:", "https:"))
+        assert raised.value.host == ""
+
+    def test_nor_who_is_silent_before_tls(self, world: World):
+        with (
+            socket.create_server(("127.0.0.1", 0)) as listener,
+            pytest.raises(Unreachable, match="no sign of life") as raised,
+        ):
+            world.get(f"https://127.0.0.1:{listener.getsockname()[1]}/", connect=0.2, silence=0.2)
+        assert raised.value.host == ""
