@@ -90,6 +90,7 @@ def test_every_format_is_known():
 
 def test_a_pattern_for_editors_agrees_with_the_parser():
     word = schema("task")["properties"]["schedule"]
+    assert word["items"].items() >= {"pattern": word["pattern"], "format": word["format"]}.items()
     for text in (
         "hourly",
         "daily",
@@ -98,10 +99,12 @@ def test_a_pattern_for_editors_agrees_with_the_parser():
         "daily_at_23:59",
         "interval_05m",
         "interval_2h",
+        "0 9 * * 1-5",
+        "*/15  9-17 1,L\tJAN-MAR MON#2",
     ):
         assert Draft202012Validator(word).is_valid(text)
         FORMATS["stoma-schedule"].check(text)
-    for text in ("daily_at_24:00", "daily_at_9:00", "10:30", "Daily", "interval_2d", ""):
+    for text in ("daily_at_24:00", "daily_at_9:00", "10:30", "Daily", "interval_2d", "", "0 0 9 * * 1", "@daily", "? 9 * * *"):
         assert not Draft202012Validator(word).is_valid(text)
         with pytest.raises(ValueError):
             FORMATS["stoma-schedule"].check(text)
@@ -226,6 +229,7 @@ def test_defaults_take_the_keys_of_a_task():
         "collector",
         "config",
         "schedule",
+        "after",
     }
 
 

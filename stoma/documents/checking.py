@@ -35,10 +35,12 @@ MOST_REMEMBERED = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A kind of text with rules of its own: `check` raises ValueError; `expected` names it in messages."""
+    """A kind of value with rules of its own: `check` raises ValueError; `expected` names it in messages."""
 
-    check: Callable[[str], object]
+    check: Callable[[Any], object]
     expected: str
+    # What has a type other than these, the schema judges alone.
+    of: tuple[type, ...] = (str,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,16 +214,16 @@ def _validator_class(formats: Mapping[str, Format]) -> tuple[Any, Any]:
 
     checker = FormatChecker(formats=())
     for name, form in formats.items():
-        checker.checks(name, raises=ValueError)(_only_text(form.check))
+        checker.checks(name, raises=ValueError)(_only_of(form))
     types = Draft202012Validator.TYPE_CHECKER.redefine_many({"integer": is_integer, "number": is_number})
     made: Any = extend(Draft202012Validator, {"pattern": pattern}, type_checker=types)  # type: ignore[no-untyped-call]
     return made, checker
 
 
-def _only_text(check: Callable[[str], object]) -> Callable[[Any], bool]:
+def _only_of(form: Format) -> Callable[[Any], bool]:
     def checked(value: Any) -> bool:
-        if isinstance(value, str):
-            check(value)
+        if isinstance(value, form.of):
+            form.check(value)
         return True
 
     return checked

@@ -57,6 +57,6 @@ def _inline(value: Any, name: str) -> Any:
         else name
     )
     part = _part(target, pointer)
-    # Beside a $ref stand only annotations, such as a description of its own; editors show the nearer one.
-    beside = {key: item for key, item in value.items() if key != "$ref"}
+    # What stands beside a $ref adds to it, such as a description of its own; editors show the nearer one.
+    beside = {key: _inline(item, name) for key, item in value.items() if key != "$ref"}
     return {**part, **beside} if beside else part

@@ -154,6 +154,8 @@ def _unknown_key(document: Document, path: Path, key: str, allowed: Sequence[str
         message, hint = f'unknown key "{shown(key)}" {where}', 'write a space after the ":"'
     elif len(path) == 2 and path[0] == "tasks" and any(key in keys for keys in _config_keys()):
         message, hint = f'unknown key "{shown(key)}" {where}', 'it stands under "config:"'
+    elif " * " in key and "cron" in allowed:
+        hint = "put quotes around the cron expression: between { } its commas divide it"
     return document.problem((*path, key), message, hint, of_key=True)
 
 
@@ -297,8 +299,8 @@ def name_of(path: Path) -> str:
 
 def place_of(path: Path) -> str:
     """What a mapping is, in words: `task "x"`, `config of task "x"`, `scheduler`, `the file`."""
-    inside = [str(step) for step in _inside_task(path)]
-    if len(inside) < len(path):
+    inside = [step for step in _inside_task(path) if isinstance(step, str)]
+    if _inside_task(path) != path:
         task = f'task "{shown(str(path[1]))}"'
         return f"{'.'.join(map(_plain, inside))} of {task}" if inside else task
     return ".".join(map(_plain, inside)) or "the file"

@@ -14,8 +14,8 @@ from typing import Any
 from stoma.documents.checking import Checker, Format
 from stoma.documents.schemas import schema
 from stoma.hosts import BUILT_IN, HostRule, rule_for
-from stoma.scheduler import patterns
-from stoma.scheduler.base import Schedule, Task, TaskPriority
+from stoma.scheduler import calendars, conditions, cron, patterns, timetables
+from stoma.scheduler.base import Dependency, Schedule, Task, TaskPriority
 from stoma.wording import did_you_mean, shown
 
 CATCH_UP = ("none", "latest", "all")
@@ -46,12 +46,53 @@ def check_catch_up(text: str) -> None:
         )
 
 
+def check_schedule(value: str | Mapping[str, Any]) -> None:
+    """One schedule in any of its forms; ValueError for one that is none, and for a mapping that never runs."""
+    if isinstance(value, str):
+        patterns.parse(value)
+        return
+    skip = value.get("skip", [])
+    texts = [item for key, item in value.items() if key != "skip"]
+    texts += skip if isinstance(skip, list) else [skip]
+    if not all(isinstance(text, str) for text in texts) or ("cron" in value) == ("pattern" in value):
+        return
+    try:
+        (schedule,) = schedules_of(value)
+        timetables.timetable(schedule, "UTC", "")
+    except ValueError:
+        return  # what is wrong with one key is told where that key stands
+    timetables.check(schedule)
+
+
+def check_pattern(text: str) -> None:
+    """One of the six patterns; ValueError otherwise, also for a cron expression."""
+    if isinstance(patterns.parse(text), patterns.Cron):
+        raise ValueError(f'"{shown(text)}" is a cron expression; write it as cron: "{shown(text)}"')
+
+
+def check_cron(text: str) -> None:
+    """Five cron fields; ValueError otherwise, also for one of the six patterns."""
+    try:
+        is_pattern = not isinstance(patterns.parse(text), patterns.Cron)
+    except ValueError:
+        is_pattern = False
+    if is_pattern:
+        raise ValueError(f'"{shown(text)}" is not a cron expression; write it as pattern: {text}')
+    cron.parse(text)
+
+
 FORMATS: Mapping[str, Format] = {
-    "stoma-schedule": Format(patterns.parse, "a schedule such as daily_at_09:00"),
+    "stoma-schedule": Format(check_schedule, "a schedule such as daily_at_09:00", (str, dict)),
+    "stoma-pattern": Format(check_pattern, "a pattern such as daily_at_09:00"),
+    "stoma-cron": Format(check_cron, "five cron fields such as 0 9 * * 1-5"),
+    "stoma-jitter": Format(timetables.parse_jitter, "a duration of at most 12h, such as 5m"),
+    "stoma-skip": Format(calendars.check, f"{calendars.WEEKENDS}, a calendar such as holidays/US, or a date"),
+    "stoma-moment": Format(timetables.moment_of, timetables.MOMENT),
     "stoma-timezone": Format(patterns.zone_of, "a time zone such as Europe/Berlin"),
     "stoma-duration": Format(positive_duration, "a duration such as 30s, 10m, 2h or 1d"),
     "stoma-duration-or-zero": Format(patterns.parse_duration, "a duration such as 30s, 10m, 2h or 1d"),
     "stoma-catch-up": Format(check_catch_up, "none, latest or all"),
+    "stoma-condition": Format(conditions.parse, "a condition such as 9 <= hour <= 17"),
     "stoma-rate": Format(parse_rate, "a rate such as 8/s or 30/m"),
 }
 
@@ -96,7 +137,27 @@ def _retry(task: Task, value: Mapping[str, Any]) -> Any:
 
 def schedules_of(value: Any) -> tuple[Schedule, ...]:
     """The schedules of a task: one or a list, each a pattern alone or a mapping."""
-    return tuple(Schedule(entry) for entry in ([value] if isinstance(value, str) else value))
+    return tuple(_schedule(entry) for entry in (value if isinstance(value, list | tuple) else [value]))
+
+
+def _schedule(entry: str | Mapping[str, Any]) -> Schedule:
+    given: Mapping[str, Any] = {"pattern": entry} if isinstance(entry, str) else entry
+    skip = given.get("skip", ())
+    return Schedule(
+        # However many spaces stand between the fields of a cron expression.
+        pattern=" ".join((given["cron"] if "cron" in given else given["pattern"]).split()),
+        timezone=given.get("timezone"),
+        jitter=timetables.parse_jitter(given.get("jitter", "0s")),
+        skip=(skip,) if isinstance(skip, str) else tuple(skip),
+        start=given.get("from"),
+        until=given.get("until"),
+    )
+
+
+def dependencies_of(value: Any) -> tuple[Dependency, ...]:
+    """What a task waits for: one or a list, each a task alone or with the status that is waited for."""
+    entries = value if isinstance(value, list) else [value]
+    return tuple(Dependency(entry) if isinstance(entry, str) else Dependency(**entry) for entry in entries)
 
 
 def _same(_: Task, value: Any) -> Any:
@@ -114,6 +175,8 @@ _CONVERT: Mapping[str, Callable[[Task, Any], Any]] = {
     "retry": _retry,
     "overlap": _same,
     "catch_up": _catch_up,
+    "after": lambda _, value: dependencies_of(value),
+    "when": _same,
     "expect": lambda task, value: replace(task.expect, **value),
     "run_on_start": _same,
     "enabled": _same,

@@ -8,9 +8,12 @@
 | `daily_at_HH:MM` | at that time                                                             | wall clock   |
 | `interval_XXm`   | every XX minutes from the Unix epoch, shifted by a phase hashed from key | elapsed time |
 | `interval_XXh`   | every XX hours, likewise                                                 | elapsed time |
+| `0 9 * * 1-5`    | whenever the clock of the zone shows a time that five cron fields mean   | either       |
 
 Daylight saving: a wall-clock time that does not exist runs at the first existing instant after it; one that exists
-twice runs at its first. Instants go in aware and come out in UTC.
+twice runs at its first. A cron with a fixed minute and hour follows the wall clock; one whose minute or hour field
+starts with `*` follows elapsed time: it runs whenever the clock shows such a time, so it knows neither of these rules.
+Instants go in aware and come out in UTC.
 """
 
 from __future__ import annotations
@@ -19,16 +22,21 @@ import hashlib
 import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta, tzinfo
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+from datetime import UTC, datetime, time, timedelta, tzinfo
 
-from stoma.wording import did_you_mean, nearest, shown
+from stoma.scheduler import cron, cronwords
+from stoma.scheduler.zones import change_between, instant_of, offset_at
+from stoma.scheduler.zones import zone_of as zone_of
+from stoma.wording import nearest, shown
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SECOND, HOUR, DAY = timedelta(seconds=1), timedelta(hours=1), timedelta(days=1)
+LONGEST_SHIFT = timedelta(hours=26)
+"""No clock is ever set by more: zones that crossed the date line moved by 24 hours."""
+
 SUNDAY = 6
 FORMS = ("hourly", "daily", "weekly", "daily_at_HH:MM", "interval_30m", "interval_2h")
-ALLOWED = ", ".join(FORMS)
+ALLOWED = f"{', '.join(FORMS)}, or five cron fields such as 0 9 * * 1-5"
 LONGEST_INTERVAL = timedelta(days=366)
 LONGEST_DURATION = timedelta(days=3660)
 
@@ -60,14 +68,14 @@ class Hourly(Pattern):
         try:
             now = moment.astimezone(UTC)
             while True:
-                before = _offset(now, self.zone)
+                before = offset_at(now, self.zone)
                 found = _full_hour(now, before)
-                after = _offset(found, self.zone)
+                after = offset_at(found, self.zone)
                 if after == before:
                     return found
                 # The clock is set between here and there: count full hours by the new offset instead.
                 sooner = _full_hour(now, after)
-                if _offset(sooner, self.zone) == after:
+                if offset_at(sooner, self.zone) == after:
                     return sooner
                 now = min(found, sooner)
         except OverflowError:
@@ -94,7 +102,7 @@ class WallClock(Pattern):
             day = now.astimezone(self.zone).date() - DAY
             while True:
                 if self.weekday is None or day.weekday() == self.weekday:
-                    found = _instant(day, self.at, self.zone)
+                    found = instant_of(datetime.combine(day, self.at), self.zone)
                     if found > now:
                         return found
                 day += DAY
@@ -129,12 +137,66 @@ class Interval(Pattern):
         return f"every {unit}" if number == 1 else f"every {number} {unit}s"
 
 
+@dataclass(frozen=True, slots=True)
+class Cron(Pattern):
+    """The times of the zone's clock that five cron fields mean."""
+
+    zone: tzinfo
+    expression: cron.Expression
+
+    def next_after(self, moment: datetime) -> datetime | None:
+        """The first instant by the wall clock, or by elapsed time, as the expression wants it."""
+        now = moment.astimezone(UTC)
+        try:
+            if self.zone is UTC:
+                found = self.expression.next(now.replace(tzinfo=None))
+                return found.replace(tzinfo=UTC) if found is not None else None
+            return self._by_clock(now) if self.expression.follows_clock else self._by_elapsed_time(now)
+        except OverflowError:
+            return None
+
+    def in_words(self) -> str:
+        """As a person would say it."""
+        return f"{self.expression.in_words() or f'cron {self.text}'} {self.timezone}"
+
+    def _by_clock(self, now: datetime) -> datetime | None:
+        local: datetime | None = now.astimezone(self.zone).replace(tzinfo=None)
+        while local is not None and (local := self.expression.next(local)) is not None:
+            # Asked inside a repeated hour, the next time of the clock has been shown before.
+            if (found := instant_of(local, self.zone)) > now:
+                return found
+        return None
+
+    def _by_elapsed_time(self, now: datetime) -> datetime | None:
+        """The next moment at which the clock shows such a time: each turn of the loop ends where the clock is set."""
+        offset = offset_at(now, self.zone)
+        local = (now + offset).replace(tzinfo=None)
+        while (shown_at := self.expression.next(local)) is not None:
+            found = shown_at.replace(tzinfo=UTC) - offset
+            near = min(found, now + LONGEST_SHIFT)
+            if offset_at(near, self.zone) != offset:
+                now = change_between(now.replace(microsecond=0), near.replace(microsecond=0), self.zone)
+            elif near == found:
+                return found
+            else:
+                # The clock has not been set by then, so it cannot come back to anything it showed before now.
+                now = instant_of(shown_at, self.zone)
+                if now.astimezone(self.zone).replace(tzinfo=None) == shown_at:
+                    return now
+            # What the clock shows from here on, this instant included.
+            offset = offset_at(now, self.zone)
+            local = (now + offset).replace(tzinfo=None) - SECOND
+        return None
+
+
 def parse(text: str, timezone: str = "UTC", key: str = "") -> Pattern:
     """The pattern of a schedule; ValueError says what is wrong and which form is nearest.
 
     `key`, the task's id, shifts intervals by a phase of their own, so that equal intervals do not all come at once.
     """
     zone = zone_of(timezone)
+    if cronwords.is_meant(text):
+        return Cron(text, timezone, zone, cron.parse(text))
     if text == "hourly":
         return Hourly(text, timezone, zone)
     if text == "daily":
@@ -173,47 +235,9 @@ def parse_duration(text: str) -> timedelta:
     return total
 
 
-def zone_of(name: str) -> tzinfo:
-    """The zone called `name`; ValueError, with the nearest name, when there is none."""
-    if name == "UTC":
-        return UTC
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        pass
-    known = available_timezones()
-    if not known:
-        raise ValueError("this machine has no time zone data; install the Python package tzdata")
-    near = did_you_mean(name, known)
-    raise ValueError(f'"{shown(name)}" is not a time zone; expected a name such as Europe/Berlin{near}')
-
-
-def _offset(moment: datetime, zone: tzinfo) -> timedelta:
-    """How far the zone's clock is ahead of UTC at a moment."""
-    return moment.astimezone(zone).utcoffset() or timedelta(0)
-
-
 def _full_hour(now: datetime, offset: timedelta) -> datetime:
     """The first moment after `now` at which a clock that is `offset` ahead of UTC shows a full hour."""
     return EPOCH - offset + ((now - EPOCH + offset) // HOUR + 1) * HOUR
-
-
-def _instant(day: date, at: time, zone: tzinfo) -> datetime:
-    """When the zone's clock shows `at` on `day`: its first time, or the end of the gap it falls into."""
-    local = datetime.combine(day, at)
-    # In a fold 0 is the offset before the change, so the first of two equal times; in a gap likewise (PEP 495).
-    found = local.replace(tzinfo=zone).astimezone(UTC)
-    if found.astimezone(zone).replace(tzinfo=None) == local:
-        return found
-    early, late = local.replace(tzinfo=zone, fold=1).astimezone(UTC), found
-    before = _offset(early, zone)
-    while late - early > SECOND:
-        middle = early + (late - early) // SECOND // 2 * SECOND
-        if _offset(middle, zone) == before:
-            early = middle
-        else:
-            late = middle
-    return late
 
 
 def _phase(key: str, every: timedelta) -> timedelta:
@@ -246,7 +270,11 @@ def _meant(text: str) -> str | None:
         hour += 12 if found[3] == "p" else 0
         if hour == 24 and minute == 0:
             return "daily"
-        return f"daily_at_{hour:02d}:{minute:02d}" if hour < 24 and minute < 60 else None
+        if hour >= 24 or minute >= 60:
+            return None
+        if days := cronwords.days_named(plain):
+            return f'"{minute} {hour} * * {days}"'
+        return f"daily_at_{hour:02d}:{minute:02d}"
     if found := re.search(r"(?<!\d)(\d{1,5})_?(m|min|mins|minutes?|h|hours?|d|days?)(?![a-z])", plain):
         number, unit = int(found[1]), found[2][0]
         number, unit = (number * 24, "h") if unit == "d" else (number, unit)

@@ -18,7 +18,7 @@ from stoma import collectors
 from stoma.collectors.base import BaseCollector
 from stoma.errors import ConfigError, NotFound, Problem
 from stoma.hosts import HostRule
-from stoma.scheduler.base import CatchUp, Expect, Retry, Schedule, TaskPriority
+from stoma.scheduler.base import CatchUp, Dependency, Expect, Retry, Schedule, TaskPriority
 from stoma.scheduler.config import (
     Config,
     base_of,
@@ -283,6 +283,13 @@ def test_the_hash_of_a_schedule_is_that_of_when():
     assert schedule_hash(task) == schedule_hash(replace(task, priority=TaskPriority.LOW))
     assert schedule_hash(task) != schedule_hash(replace(task, timezone="Europe/Berlin"))
     assert schedule_hash(task) != schedule_hash(replace(task, schedule=(Schedule("hourly"),)))
+    one = Schedule("daily", "UTC", timedelta(minutes=1), ("weekends",), "2026-01-01", "2026-12-31")
+    changed = [
+        replace(one, pattern="hourly"), replace(one, timezone=None), replace(one, jitter=timedelta(0)),
+        replace(one, skip=()), replace(one, start="2026-01-02"), replace(one, until=None),
+    ]  # fmt: skip
+    ways = [(one,), (one, one), *((schedule,) for schedule in changed)]
+    assert len({schedule_hash(replace(task, schedule=way)) for way in ways}) == len(ways)
 
 
 def test_the_hash_of_a_configuration_does_not_depend_on_its_place(tmp_path):
@@ -331,23 +338,23 @@ def test_a_stoma_yaml_that_appears_is_seen(tmp_path):
         ("zzz: 1", '4:5: unknown key "zzz" in task "x"'),
         ("search_query: x", '4:5: unknown key "search_query" in task "x"'),
         ("schedule: 10:30", '4:15: schedule: "10:30" is not a schedule; allowed: hourly, daily, weekly, '
-         "daily_at_HH:MM, interval_30m, interval_2h; did you mean daily_at_10:30?"),
+         "daily_at_HH:MM, interval_30m, interval_2h, or five cron fields such as 0 9 * * 1-5; did you mean "
+         "daily_at_10:30?"),
         ("schedule: [daily, dayly]", '4:23: schedule: "dayly" is not a schedule; allowed: hourly, daily, weekly, '
-         "daily_at_HH:MM, interval_30m, interval_2h; did you mean daily?"),
+         "daily_at_HH:MM, interval_30m, interval_2h, or five cron fields such as 0 9 * * 1-5; did you mean daily?"),
         ("schedule: []", "4:15: schedule: found an empty list, expected at least one entry"),
-        ("schedule: 30", "4:15: schedule: found the number 30, expected a schedule such as daily_at_09:00 "
-         "or a list of them"),
-        ("schedule: {cron: x}", "4:15: schedule: found a mapping, expected a schedule such as daily_at_09:00 "
-         "or a list of them"),
+        ("schedule: 30", "4:15: schedule: found the number 30, expected a schedule such as daily_at_09:00, "
+         "a mapping or a list of them"),
         ('schedule: "${env:S}"', "4:15: schedule: a reference is resolved only when a run begins, and a schedule "
-         "such as daily_at_09:00 or a list of them is needed here; write it out"),
+         "such as daily_at_09:00, a mapping or a list of them is needed here; write it out"),
         ("timeout: 10", "4:14: timeout: found the number 10, expected a duration such as 30s, 10m, 2h or 1d"),
         ("timeout: ten", '4:14: timeout: "ten" is not a duration; expected one such as 30s, 10m, 2h or 1d'),
         ("timeout: 0s", '4:14: timeout: "0s" is no time at all; expected a duration such as 30s, 10m, 2h or 1d'),
         ("schedule: interval_2h30m", '4:15: schedule: "interval_2h30m" is not a schedule; allowed: hourly, daily, '
-         "weekly, daily_at_HH:MM, interval_30m, interval_2h; did you mean interval_150m?"),
+         "weekly, daily_at_HH:MM, interval_30m, interval_2h, or five cron fields such as 0 9 * * 1-5; did you mean "
+         "interval_150m?"),
         ("schedule: montly", '4:15: schedule: "montly" is not a schedule; allowed: hourly, daily, weekly, '
-         "daily_at_HH:MM, interval_30m, interval_2h"),
+         "daily_at_HH:MM, interval_30m, interval_2h, or five cron fields such as 0 9 * * 1-5"),
         ("enabled: yes", '4:14: enabled: found the text "yes", expected true or false'),
         ("enabled:", "4:13: enabled: found nothing, expected true or false"),
         ("priority: hihg", '4:15: priority: found the text "hihg", expected critical, high, normal or low; '
@@ -375,6 +382,101 @@ def test_faults_of_a_task(tmp_path, entry, told):
         assert faults(tmp_path, tasks__x=text) != []
     else:
         assert faults(tmp_path, tasks__x=text) == [f"tasks/x.yaml:{told}"]
+
+
+@pytest.mark.parametrize(
+    ("schedule", "told"),
+    [
+        ("0 9 * * fri-mon", '15: schedule: "0 9 * * fri-mon" is not a schedule: the day of the week "fri-mon" is not '
+         "allowed; a range cannot run backwards; allowed: 0-7 (0 and 7 are Sunday), SUN-SAT, 5L (the last Friday), "
+         'MON#2 (the second Monday), *, and lists, ranges and steps; did you mean "0 9 * * FRI-SAT,SUN-MON"?'),
+        ("0 0 30 2 *", '15: schedule: "0 0 30 2 *" is never due: no day within 50 years fits it'),
+        ("{}", '5: schedule of task "x" needs "cron" or "pattern"'),
+        ("{cron: 0 9 * * *, pattern: daily}", '5: schedule of task "x" has both "cron" and "pattern"; '
+         "write one of them"),
+        ("{cron: 0 9 * * *, timzone: UTC}", '33: unknown key "timzone" in schedule of task "x"; did you mean '
+         '"timezone"?'),
+        ("{cron: daily}", '22: schedule.cron: "daily" is not a cron expression; write it as pattern: daily'),
+        ("{pattern: 0 9 * * *}", '25: schedule.pattern: "0 9 * * *" is a cron expression; write it as cron: '
+         '"0 9 * * *"'),
+        ("{pattern: daily, timezone: Europe/Berln}", '42: schedule.timezone: "Europe/Berln" is not a time zone; '
+         'expected a name such as Europe/Berlin; did you mean "Europe/Berlin"?'),
+        ("{pattern: daily, jitter: 13h}", '40: schedule.jitter: "13h" is too long; the jitter is at most 12h'),
+        ("{pattern: daily, jitter: 5}", "40: schedule.jitter: found the number 5, expected a duration of at most 12h, "
+         "such as 5m"),
+        ("{pattern: daily, skip: holidays/us}", '38: schedule.skip: there is no calendar "holidays/us"; expected a '
+         "country such as holidays/US or holidays/DE-BY, or an exchange such as holidays/NYSE; did you mean "
+         '"holidays/US"?'),
+        ("{pattern: daily, skip: [holidays/US, weekend]}", '52: schedule.skip: "weekend" names no days to leave out; '
+         "expected weekends, holidays/US, holidays/US-CA, holidays/NYSE or a date such as 2026-12-24; did you mean "
+         '"weekends"?'),
+        ("{pattern: daily, skip: 5}", "38: schedule.skip: found the number 5, expected weekends, a calendar such as "
+         "holidays/US, or a date or a list of them"),
+        ("{pattern: daily, from: 2026-02-30}", '38: schedule.from: "2026-02-30" is not a date: there is no such day '
+         "or time"),
+        ("{pattern: daily, from: 2026}", "38: schedule.from: found the number 2026, expected a date such as "
+         "2026-01-31, or with a time such as 2026-01-31T09:00"),
+        ("{pattern: daily, from: 2026-02-01, until: 2026-01-01}", "15: schedule: it ends (2026-01-01) before it "
+         "begins (2026-02-01)"),
+        ("{pattern: weekly, from: 2026-01-05, until: 2026-01-06}", "15: schedule: it is never due from 2026-01-05 "
+         "until 2026-01-06"),
+        ("[daily, {pattern: weekly, skip: weekends}]", "23: schedule: it never runs: each of its instants lies on a "
+         "day that it skips"),
+        ("[daily, {patern: daily}]", '23: schedule of task "x" needs "cron" or "pattern"\n24: unknown key "patern" in '
+         'schedule of task "x"; did you mean "pattern"?'),
+        ("[[daily]]", "16: schedule: found a list, expected a schedule such as daily_at_09:00 or a mapping"),
+        ('{cron: "${env:S}"}', "22: schedule.cron: a reference is resolved only when a run begins, and five cron "
+         "fields such as 0 9 * * 1-5 is needed here; write it out"),
+    ],
+)  # fmt: skip
+def test_faults_of_a_schedule(tmp_path, schedule, told):
+    text = f"tasks:\n  x:\n    collector: github\n    schedule: {schedule}\n"
+    assert faults(tmp_path, tasks__x=text) == [f"tasks/x.yaml:4:{line}" for line in told.split("\n")]
+
+
+def test_commas_that_divide_a_cron_expression_are_told(tmp_path):
+    text = "tasks:\n  x:\n    collector: github\n    schedule: {cron: 0 9,17 * * *}\n"
+    write(tmp_path, tasks__x=text)
+    with pytest.raises(ConfigError) as caught:
+        load_config(base=tmp_path)
+    first, second = caught.value.problems
+    assert first.message.endswith("; between [ ] or { } a text with commas needs quotes")
+    assert second.hint == "put quotes around the cron expression: between { } its commas divide it"
+
+
+def test_the_forms_of_a_schedule(tmp_path):
+    def schedules(text: str) -> tuple[Schedule, ...]:
+        entry = f"{{collector: github, schedule: {text}}}"
+        return load(tmp_path, stoma=f"tasks: {{x: {entry}}}").tasks["x"].schedule
+
+    assert schedules("daily_at_09:00") == (Schedule("daily_at_09:00"),)
+    assert schedules('"*/15 * * * *"') == (Schedule("*/15 * * * *"),)
+    assert schedules("{cron: 0 9  * * 1-5}") == schedules("0 9 * * 1-5") == (Schedule("0 9 * * 1-5"),)
+    assert schedules("{pattern: daily, skip: weekends}") == (Schedule("daily", skip=("weekends",)),)
+    assert schedules("[hourly, {pattern: daily, jitter: 0s}, '0 9,17 * * *']") == (
+        Schedule("hourly"), Schedule("daily"), Schedule("0 9,17 * * *"),
+    )  # fmt: skip
+    (whole,) = schedules(
+        "{cron: 0 9 * * 1-5, timezone: America/New_York, jitter: 5m, skip: [holidays/NYSE, 2026-12-24], "
+        "from: 2026-01-01, until: 2026-12-31T18:00}"
+    )
+    assert whole == Schedule(
+        "0 9 * * 1-5", "America/New_York", timedelta(minutes=5), ("holidays/NYSE", "2026-12-24"), "2026-01-01",
+        "2026-12-31T18:00",
+    )  # fmt: skip
+    assert whole.text == (
+        "0 9 * * 1-5 America/New_York jitter 5m skip holidays/NYSE 2026-12-24 from 2026-01-01 until 2026-12-31T18:00"
+    )
+
+
+def test_a_custom_task_takes_a_schedule_in_any_form():
+    task = create_custom_task(
+        "a", "A", "github", {}, [{"cron": "0 9 * * 1-5", "skip": ("weekends",)}, "daily"]
+    )
+    assert task.schedule == (Schedule("0 9 * * 1-5", skip=("weekends",)), Schedule("daily"))
+    assert task.schedule_text == "0 9 * * 1-5 skip weekends, daily"
+    with pytest.raises(ConfigError, match="is never due"):
+        create_custom_task("a", "A", "github", {}, {"cron": "0 0 30 2 *"})
 
 
 @pytest.mark.parametrize(
@@ -631,7 +733,7 @@ def test_hints_say_what_is_allowed(tmp_path):
     assert [problem.hint for problem in caught.value.problems] == [
         'it stands under "config:"',
         "allowed: name, collector, config, schedule, timezone, priority, timeout, retry, overlap, catch_up, expect, "
-        "run_on_start, enabled, keep_cursor",
+        "after, when, run_on_start, enabled, keep_cursor",
         'write a space after the ":"',
         "Where the data comes from: arxiv, github or sec_edgar.",
     ]
@@ -698,7 +800,7 @@ def test_a_fault_as_people_see_it(tmp_path):
         "        shedule: daily\n"
         "        ^\n"
         "    allowed: name, collector, config, schedule, timezone, priority, timeout, retry, overlap, catch_up, "
-        "expect, run_on_start, enabled, keep_cursor"
+        "expect, after, when, run_on_start, enabled, keep_cursor"
     )
 
 
@@ -909,3 +1011,74 @@ def test_importing_it_loads_no_heavy_library():
     )
     answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert answer.stdout == "[]\n"
+
+
+# -- who waits for whom --------------------------------------------------------------------------------------
+
+ARXIV = "collector: arxiv, config: {search_query: x}"
+
+
+def test_the_forms_of_after(tmp_path):
+    tasks = load(
+        tmp_path,
+        stoma="presets: []\n"
+        f"tasks:\n  a: {{{ARXIV}}}\n  b: {{{ARXIV}, after: a}}\n"
+        f"  c: {{{ARXIV}, after: [a, {{task: b, status: failed}}]}}\n"
+        f"  d: {{{ARXIV}, after: {{task: c, status: any}}}}\n",
+    ).tasks
+    assert [tasks[name].after for name in "abcd"] == [
+        (),
+        (Dependency("a"),),
+        (Dependency("a"), Dependency("b", "failed")),
+        (Dependency("c", "any"),),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("after", "told"),
+    [
+        ("papres", '3:{c}: after: there is no task "papres"; did you mean "papers"?'),
+        ("[papers, other]", '3:{d}: after: there is no task "other"'),
+        ("late", "3:{c}: after: late waits for itself: late -> late"),
+        ("{task: papers, status: done}", "status"),
+        ("{status: failed}", 'has no "task"'),
+        ("[]", "after"),
+        ("Papers!", "is not the id of a task"),
+    ],
+)
+def test_faults_of_after(tmp_path, after, told):
+    text = f"presets: []\ntasks:\n  late: {{{ARXIV}, after: {after}}}\n  papers: {{{ARXIV}}}\n"
+    column = text.splitlines()[2].index("after: ") + len("after: ") + 1
+    [fault] = faults(tmp_path, stoma=text)
+    assert told.format(c=column, d=column + len("[papers, ")) in fault
+
+
+def test_a_circle_through_files_is_spelled_out(tmp_path):
+    [fault] = faults(
+        tmp_path,
+        stoma=f"presets: []\ntasks:\n  a: {{{ARXIV}, after: c}}\n",
+        tasks__more=f"tasks:\n  b: {{{ARXIV}, after: a}}\n  c: {{{ARXIV}, after: [b]}}\n",
+    )
+    assert fault.endswith("after: a waits for itself through others: a -> c -> b -> a")
+    assert fault.startswith("stoma.yaml:3:")
+
+
+def test_a_broken_file_does_not_make_its_tasks_seem_unknown(tmp_path):
+    found = faults(
+        tmp_path,
+        stoma=f"presets: []\ntasks:\n  a: {{{ARXIV}, after: b}}\n",
+        tasks__more="tasks:\n  b: [",
+    )
+    assert len(found) == 1
+    assert found[0].startswith("tasks/more.yaml:")
+
+
+@pytest.mark.parametrize(
+    ("when", "told"),
+    [("hour >", "when"), ("hur > 3", 'did you mean "hour"?'), ("open('x')", "when"), ("9", "when")],
+)
+def test_faults_of_when(tmp_path, when, told):
+    text = f"presets: []\ntasks:\n  a: {{{ARXIV}, when: {when!r}}}\n"
+    [fault] = faults(tmp_path, stoma=text)
+    assert fault.startswith("stoma.yaml:3:")
+    assert told in fault

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import subprocess
 import sys
+import time
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from itertools import pairwise
@@ -37,6 +38,15 @@ WALL_CLOCK = [
     *(f"daily_at_{h:02d}:{m:02d}" for h in range(24) for m in (0, 1, 15, 30, 59)),
     "daily",
     "weekly",
+]
+CRON = [
+    "30 2 * * *",
+    "0,30 0-3 * * 0",
+    "0-59 * * * *",
+    "*/7 2 * * *",
+    "30 */2 * * 6,7",
+    "15 2 L * *",
+    "* 0 1 1 *",
 ]
 
 
@@ -120,7 +130,7 @@ def test_due_instants_on_ordinary_days(zone, text):
 
 
 @given(
-    st.sampled_from(["hourly", "weekly", "interval_7m", "interval_5h", *WALL_CLOCK]),
+    st.sampled_from(["hourly", "weekly", "interval_7m", "interval_5h", *CRON, *WALL_CLOCK]),
     st.sampled_from(ZONES),
     st.datetimes(datetime(1990, 1, 1), datetime(2037, 1, 1), timezones=st.just(UTC)),
     st.text(max_size=5),
@@ -163,6 +173,99 @@ def test_a_time_that_comes_twice_runs_once_at_its_first():
         "2026-10-26T02:30:00+01:00",
         "2026-10-27T02:30:00+01:00",
     ]
+
+
+def test_times_of_one_cron_in_the_gap_become_one():
+    assert next_three("0-59/10 2 * * *", "Europe/Berlin", "2026-03-29T00:50+00:00") == [
+        "2026-03-29T03:00:00+02:00",
+        "2026-03-30T02:00:00+02:00",
+        "2026-03-30T02:10:00+02:00",
+    ]
+    assert next_three("0,30 2,3 * * *", "Europe/Berlin", "2026-03-29T00:50+00:00") == [
+        "2026-03-29T03:00:00+02:00",
+        "2026-03-29T03:30:00+02:00",
+        "2026-03-30T02:00:00+02:00",
+    ]
+
+
+def test_a_cron_asked_inside_a_repeated_hour_does_not_answer_the_past():
+    # 02:10 of the second time; 02:30 has been shown before.
+    assert (
+        next_three("30 2 * * *", "Europe/Berlin", "2026-10-25T01:10+00:00")[0] == "2026-10-26T02:30:00+01:00"
+    )
+    assert next_three("*/20 2,3 25 10 *", "Europe/Berlin", "2026-10-25T00:30+00:00") == [
+        "2026-10-25T02:40:00+02:00",
+        "2026-10-25T02:00:00+01:00",
+        "2026-10-25T02:20:00+01:00",
+    ]
+    assert next_three("0/20 2,3 25 10 *", "Europe/Berlin", "2026-10-25T00:30+00:00") == [
+        "2026-10-25T02:40:00+02:00",
+        "2026-10-25T03:00:00+01:00",
+        "2026-10-25T03:20:00+01:00",
+    ]
+
+
+def test_a_cron_with_a_star_runs_whenever_the_clock_shows_it():
+    # Never between two and three in the gap, and in both hours of the fold.
+    assert next_three("*/30 2 * * *", "Europe/Berlin", "2026-03-28T12:00+00:00") == [
+        "2026-03-30T02:00:00+02:00",
+        "2026-03-30T02:30:00+02:00",
+        "2026-03-31T02:00:00+02:00",
+    ]
+    assert next_three("30 * * * *", "Europe/Berlin", "2026-10-25T00:00+00:00") == [
+        "2026-10-25T02:30:00+02:00",
+        "2026-10-25T02:30:00+01:00",
+        "2026-10-25T03:30:00+01:00",
+    ]
+    # A whole year lies between the answer by the clock and the moment, and the fold is still not missed.
+    assert (
+        next_three("*/30 1 25 10 *", "Atlantic/Azores", "2026-10-25T00:30+00:00")[0]
+        == "2026-10-25T01:00:00-01:00"
+    )
+    assert next_three("*/30 0 25 10 *", "Atlantic/Azores", "2026-10-25T00:45+00:00") == [
+        "2026-10-25T00:00:00-01:00",
+        "2026-10-25T00:30:00-01:00",
+        "2027-10-25T00:00:00+00:00",
+    ]
+
+
+def test_half_an_hour_of_daylight_saving_in_a_cron():
+    # Lord Howe shows 01:30 to 02:00 twice on 5 April 2026, and never 02:00 to 02:30 on 4 October.
+    assert next_three("*/15 2 * * *", "Australia/Lord_Howe", "2026-04-04T14:50+00:00") == [
+        "2026-04-05T02:00:00+10:30",
+        "2026-04-05T02:15:00+10:30",
+        "2026-04-05T02:30:00+10:30",
+    ]
+    assert next_three("*/15 2 * * *", "Australia/Lord_Howe", "2026-10-03T12:00+00:00") == [
+        "2026-10-04T02:30:00+11:00",
+        "2026-10-04T02:45:00+11:00",
+        "2026-10-05T02:00:00+11:00",
+    ]
+
+
+def test_a_midnight_that_the_clock_skips():
+    # Havana goes from 00:00 to 01:00: the first runs at one, the second has no midnight hour that day.
+    assert (
+        next_three("0 0 * * *", "America/Havana", "2026-03-07T12:00+00:00")[0] == "2026-03-08T01:00:00-04:00"
+    )
+    assert (
+        next_three("*/20 0 * * *", "America/Havana", "2026-03-07T12:00+00:00")[0]
+        == "2026-03-09T00:00:00-04:00"
+    )
+
+
+def test_a_cron_that_has_no_more_days():
+    assert parse("0 0 1 1 *").next_after(datetime(9999, 6, 1, tzinfo=UTC)) is None
+    assert parse("*/5 0 1 1 *", "Asia/Tokyo").next_after(datetime(9999, 6, 1, tzinfo=UTC)) is None
+
+
+def test_next_after_takes_little_time():
+    # 100,000 tasks are asked at each start: an answer takes microseconds, not milliseconds.
+    found = [parse(f"{n % 60} {n % 24} * * 1-5", "America/New_York") for n in range(2000)]
+    moment, began = datetime(2026, 3, 1, tzinfo=UTC), time.process_time()
+    for pattern in found:
+        pattern.next_after(moment)
+    assert time.process_time() - began < 2000 * 0.000_3
 
 
 def test_hourly_counts_elapsed_hours_through_a_repeated_one():
@@ -292,18 +395,22 @@ def test_in_words(text, zone, words):
         ("dayly", "daily"),
         ("weekley", "weekly"),
         ("every day", "daily"),
-        ("0 9 * * 1-5", None),
+        ("weekdays at 9:00", '"0 9 * * 1-5"'),
+        ("Monday and Friday, 17:30", '"30 17 * * MON,FRI"'),
         ("", None),
     ],
 )
 def test_the_nearest_form_is_proposed(text, meant):
-    allowed = "allowed: hourly, daily, weekly, daily_at_HH:MM, interval_30m, interval_2h"
+    allowed = (
+        "allowed: hourly, daily, weekly, daily_at_HH:MM, interval_30m, interval_2h, or five cron fields such as "
+        "0 9 * * 1-5"
+    )
     proposed = f"; did you mean {meant}?" if meant else ""
     with pytest.raises(ValueError) as caught:
         parse(text)
     assert str(caught.value) == f'"{text}" is not a schedule; {allowed}{proposed}'
     if meant:
-        parse(meant)
+        parse(meant.strip('"'))
 
 
 @given(st.text())
