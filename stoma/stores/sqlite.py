@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,12 @@ HURRIED_SECONDS = 1.0
 
 STEP_SECONDS = 0.25
 """How long SQLite itself waits for another process before it lets us look whether we are to hurry."""
+
+PLAIN = frozenset({str, int, float, bool, type(None)})
+"""Types that SQLite takes as they are."""
+
+MOST_TOGETHER = 16
+"""How many transactions share one commit at most, so that the first of them does not wait for long."""
 
 INSTANTS = frozenset({"first", "last", "not_before", "scheduled_for"})
 JSON_COLUMNS = frozenset(
@@ -50,7 +57,11 @@ class SqliteDatabase(Database):
         self.now = clock  # type: ignore[method-assign]
         self._synchronous = synchronous
         self._statements = statements(self.dialect)
-        self._writing = threading.RLock()
+        self._writing = threading.Lock()
+        # How many wait for their turn to write, and the transaction that they may share.
+        self._waiting = 0
+        self._counting = threading.Lock()
+        self._group: _Group | None = None
         self._patience = BUSY_SECONDS
         self._give_up_at = float("inf")
         # Connections that nobody reads with just now; threads come and go, so none belongs to a thread.
@@ -69,25 +80,95 @@ class SqliteDatabase(Database):
 
     @contextmanager
     def transaction(self) -> Iterator[_Cursor]:
+        """As everywhere; those that come while another one is at work share its commit, the costly part of it."""
         until = time.monotonic() + self._patience
-        if not self._writing.acquire(timeout=self._patience):
-            raise StoreUnavailable(
-                f"{self.path}: another thread has held the file for {self._patience:.0f} s"
-            )
+        self._take_turn()
         try:
             self._check_file()
             with _translated(self.path):
-                self._begin(until)
+                group = self._group
+                if group is None or not self._writer.in_transaction:
+                    self._begin(until)
+                    group = self._group = _Group()
+                if group.members:
+                    self._writer.execute("savepoint one")
                 try:
                     yield self._cursor
-                except BaseException:
-                    # A full disk may have rolled back already; the first error is the one to tell.
-                    with suppress(sqlite3.Error):
-                        self._writer.execute("rollback")
+                    if group.members:
+                        self._writer.execute("release one")
+                except BaseException as error:
+                    self._undo_one(group, error)
                     raise
-                self._writer.execute("commit")
+                group.members += 1
+                if not self._waiting or group.members >= MOST_TOGETHER:
+                    self._commit(group)
+        except BaseException:
+            self._leave_group()
+            raise
         finally:
             self._writing.release()
+        self._wait_for(group)
+
+    def _take_turn(self) -> None:
+        with self._counting:
+            self._waiting += 1
+        try:
+            if not self._writing.acquire(timeout=self._patience):
+                raise StoreUnavailable(
+                    f"{self.path}: another thread has held the file for {self._patience:.0f} s"
+                )
+        finally:
+            with self._counting:
+                self._waiting -= 1
+
+    def _undo_one(self, group: _Group, error: BaseException) -> None:
+        """Take back what one of a group has written; a full disk may have taken back everything already."""
+        with suppress(sqlite3.Error):
+            if group.members:
+                self._writer.execute("rollback to one")
+                self._writer.execute("release one")
+            else:
+                self._writer.execute("rollback")
+        if not self._writer.in_transaction:
+            told = error if isinstance(error, sqlite3.Error) else StoreUnavailable(f"{self.path}: {error}")
+            self._close_group(group, told)
+
+    def _leave_group(self) -> None:
+        """One of a group failed: the others, if nobody else is coming, are committed now."""
+        group = self._group
+        if group is not None and not self._waiting:
+            with suppress(StoreUnavailable, Conflict, sqlite3.Error), _translated(self.path):
+                self._commit(group)
+
+    def _commit(self, group: _Group) -> None:
+        try:
+            self._writer.execute("commit")
+        except BaseException as error:
+            with suppress(sqlite3.Error):
+                self._writer.execute("rollback")
+            self._close_group(group, error)
+            raise
+        self._close_group(group, None)
+
+    def _close_group(self, group: _Group, error: BaseException | None) -> None:
+        self._group = None
+        group.error = error
+        group.done.set()
+
+    def _wait_for(self, group: _Group) -> None:
+        """Until what this thread wrote is committed, by whichever thread of the group is the last."""
+        while not group.done.wait(STEP_SECONDS):
+            # Whoever was waiting gave up waiting: then this one is the last.
+            if self._writing.acquire(blocking=False):
+                try:
+                    if self._group is group:
+                        with _translated(self.path):
+                            self._commit(group)
+                finally:
+                    self._writing.release()
+        if group.error is not None:
+            with _translated(self.path):
+                raise group.error
 
     def _identity(self) -> tuple[int, int] | None:
         try:
@@ -177,6 +258,8 @@ class SqliteDatabase(Database):
         # Whoever still writes is a thread that was given up; it finds its connection closed.
         waited = self._writing.acquire(timeout=HURRIED_SECONDS)
         try:
+            if waited and self._group is not None:
+                self._leave_group()
             self._close_idle()
             self._writer.close()
         finally:
@@ -206,6 +289,15 @@ class SqliteDatabase(Database):
         return connection
 
 
+class _Group:
+    """Transactions that are committed together: each is undone alone, and none is told before all are safe."""
+
+    def __init__(self) -> None:
+        self.members = 0
+        self.done = threading.Event()
+        self.error: BaseException | None = None
+
+
 class _Cursor:
     """Statements by name on one connection, with rows as dictionaries of values."""
 
@@ -219,14 +311,17 @@ class _Cursor:
 
     def all(self, name: str, **values: Any) -> list[Row]:
         cursor = self._connection.execute(self._texts[name], _encoded(values))
-        decoders = [(column[0], _decoder(column[0])) for column in cursor.description or ()]
-        return [
-            {
-                name: value if decode is None or value is None else decode(value)
-                for (name, decode), value in zip(decoders, row, strict=True)
-            }
-            for row in cursor.fetchall()
-        ]
+        rows = cursor.fetchall()
+        if not rows:
+            return []
+        columns = [column[0] for column in cursor.description]
+        decoders = [(column, decode) for column in columns if (decode := _decoder(column)) is not None]
+        found = [dict(zip(columns, row, strict=True)) for row in rows]
+        for row in found:
+            for column, decode in decoders:
+                if row[column] is not None:
+                    row[column] = decode(row[column])
+        return found
 
     def one(self, name: str, **values: Any) -> Row | None:
         rows = self.all(name, **values)
@@ -299,7 +394,7 @@ def _statements_of(text: str) -> Iterator[str]:
 
 
 def _encoded(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: _encode(value) for name, value in values.items()}
+    return {name: value if type(value) in PLAIN else _encode(value) for name, value in values.items()}
 
 
 def _encode(value: Any) -> Any:
@@ -311,6 +406,7 @@ def _encode(value: Any) -> Any:
     return value
 
 
+@cache
 def _decoder(column: str) -> Callable[[Any], Any] | None:
     if column in JSON_COLUMNS:
         return orjson.loads

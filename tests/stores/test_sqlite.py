@@ -7,13 +7,17 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
 from stoma.errors import ConfigError, SchedulerRunning, StoreUnavailable
-from stoma.stores import open_store
+from stoma.stores import open_store, sqlite
 from stoma.stores.lockfile import SchedulerLock
+from stoma.stores.sqlite import SqliteDatabase
+from tests.support.waiting import until
 
 
 def test_the_file_is_made_with_its_folders(tmp_path: Path) -> None:
@@ -164,3 +168,119 @@ def test_asking_who_holds_the_lock_does_not_take_it(tmp_path: Path) -> None:
         for thread in threads:
             thread.join()
     assert set(found) <= {None, "me", "another process"}
+
+
+# -- transactions that share a commit ------------------------------------------------------------------------
+
+
+class Group:
+    """Three threads whose transactions meet: the first holds the file until the others wait for it."""
+
+    def __init__(self, database: SqliteDatabase) -> None:
+        self.database = database
+        self.commits: list[str] = []
+        self.told: list[str] = []
+        self.errors: dict[str, BaseException] = {}
+        self.pages = {name: threading.Event() for name in "abc"}
+        self.inside = {name: threading.Event() for name in "abc"}
+        database._writer.set_trace_callback(lambda text: self.commits.append(text))
+        self.threads = [threading.Thread(target=self._write, args=(name,)) for name in "abc"]
+
+    def _write(self, name: str) -> None:
+        try:
+            with self.database.transaction() as tx:
+                tx.execute("override_set", task_id=name, enabled=True, now=self.database.now())
+                self.inside[name].set()
+                self.pages[name].wait(10)
+                if name in self.errors:
+                    raise self.errors[name]
+        except BaseException as error:
+            self.errors[name] = error
+        self.told.append(name)
+
+    def begin(self) -> None:
+        self.threads[0].start()
+        self.inside["a"].wait(10)
+        for number, thread in enumerate(self.threads[1:], 1):
+            thread.start()
+            until(lambda number=number: self.database._waiting == number)
+
+    def end(self) -> None:
+        for name in "abc":
+            self.pages[name].set()
+        for thread in self.threads:
+            thread.join(10)
+
+    def stored(self) -> set[str]:
+        with self.database.reader() as reader:
+            return {row["task_id"] for row in reader.all("overrides")}
+
+    @property
+    def commit_count(self) -> int:
+        return sum(text.lower() == "commit" for text in self.commits)
+
+
+@pytest.fixture
+def group(tmp_path: Path) -> Iterator[Group]:
+    with open_store("sqlite:///stoma.db", tmp_path) as store:
+        found = Group(cast("SqliteDatabase", store.database))
+        found.begin()
+        yield found
+        found.end()
+
+
+def test_transactions_that_meet_share_one_commit(group: Group) -> None:
+    group.end()
+    assert (group.stored(), group.commit_count, group.errors) == (set("abc"), 1, {})
+
+
+def test_nobody_is_told_before_all_is_safe(group: Group) -> None:
+    group.pages["a"].set()
+    until(lambda: group.inside["b"].is_set() or group.inside["c"].is_set())
+    assert group.told == []
+    assert group.stored() == set()
+    group.end()
+    assert sorted(group.told) == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("failing", ["a", "b", "c"])
+def test_one_that_fails_takes_no_other_with_it(group: Group, failing: str) -> None:
+    group.errors[failing] = OSError("no")
+    group.end()
+    assert group.stored() == set("abc") - {failing}
+    assert list(group.errors) == [failing]
+
+
+def test_a_commit_that_fails_is_told_to_all(group: Group) -> None:
+    real = group.database._writer
+
+    class Full:
+        """The writer of a disk that is full when it comes to the commit."""
+
+        def execute(self, text: str) -> Any:
+            if text == "commit":
+                raise sqlite3.OperationalError("database or disk is full")
+            return real.execute(text)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(real, name)
+
+    group.database._writer = cast("Any", Full())
+    group.end()
+    assert {type(error) for error in group.errors.values()} == {StoreUnavailable}
+    assert set(group.errors) == set("abc")
+    group.database._writer = real
+    assert group.stored() == set()
+
+
+def test_whoever_waited_for_others_that_gave_up_commits_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "STEP_SECONDS", 0.01)
+    with open_store("sqlite:///stoma.db", tmp_path) as store:
+        database = cast("SqliteDatabase", store.database)
+        # As if somebody were waiting who then never comes.
+        database._waiting = 1
+        store.agenda.enable("a", True, store.now())
+        assert store.agenda.overrides() == {"a": True}
+        database._waiting = 0
