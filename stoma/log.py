@@ -51,6 +51,8 @@ def _patch(record: Record) -> None:
 
 def clean(text: str) -> str:
     """The text without control characters: what a source says must not drive a terminal."""
+    if text.isprintable():
+        return text
     return "".join(
         char if char.isprintable() or char in "\n\t" else "\N{REPLACEMENT CHARACTER}" for char in text
     )

@@ -8,27 +8,39 @@ import click
 
 from stoma import __version__
 
-GROUPS = {"scheduler": "stoma.cli.scheduler"}
+COMMANDS = {
+    "scheduler": (
+        "stoma.cli.scheduler:group",
+        "Tasks and runs: start, status, list, run, add, enable, presets.",
+    ),
+    "plan": ("stoma.cli.plan:plan", "What the files on disk would change about what is in force."),
+    "next": ("stoma.cli.explain:next_", "The instants to come, of one task or of all."),
+    "why": ("stoma.cli.explain:why", "What became of each due instant of a task on one day."),
+    "runs": ("stoma.cli.runs:runs", "Runs, newest first, of one task or of all."),
+    "logs": ("stoma.cli.logs:logs", "What was logged while a run was carried out."),
+    "cancel": ("stoma.cli.runs:cancel", "End a run that waits or is under way."),
+    "retry": ("stoma.cli.runs:retry", "Begin a run again that ended without success."),
+}
+"""Where each command lies, and what it does."""
 
 
 class Lazy(click.Group):
-    """Loads a group when it is used, so that `stoma --help` stays instant."""
+    """Loads a command when it is used, so that `stoma --help` stays instant."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted({*super().list_commands(ctx), *GROUPS})
+        return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name in GROUPS:
-            found: click.Command = importlib.import_module(GROUPS[cmd_name]).group
-            return found
-        return super().get_command(ctx, cmd_name)
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name][0].partition(":")
+        found: click.Command = getattr(importlib.import_module(module), name)
+        return found
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        # Written here, because asking the groups would import them.
+        # Written above, because asking the commands would import them.
         with formatter.section("Commands"):
-            formatter.write_dl(
-                [("scheduler", "Tasks and runs: start, status, list, run, add, enable, presets.")]
-            )
+            formatter.write_dl([(name, told) for name, (_, told) in COMMANDS.items()])
 
 
 @click.command(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"]})

@@ -98,6 +98,11 @@ def tell_error(message: str, hint: str = "") -> None:
         click.echo(f"       {clean(mask(hint))}", err=True)
 
 
+def tell_warning(message: str) -> None:
+    """What a person should know although the command goes on, on standard error."""
+    click.echo(click.style("warning: ", fg="yellow", bold=True) + clean(mask(message)), err=True)
+
+
 def tell(text: str) -> None:
     """A line for people, on standard output."""
     click.echo(clean(text))
@@ -174,6 +179,12 @@ def local(instant: str | datetime | None, zone: str | None = None) -> str:
         return "–"
     moment = datetime.fromisoformat(instant) if isinstance(instant, str) else instant
     return f"{moment.astimezone(ZoneInfo(zone) if zone else None):%Y-%m-%d %H:%M:%S %Z}"
+
+
+def on_clock(instant: datetime, zone: str) -> str:
+    """An instant by the clock of `zone`, with the weekday and how far that clock is ahead of UTC."""
+    shown = instant.astimezone(ZoneInfo(zone))
+    return f"{shown:%a %Y-%m-%d %H:%M:%S} {shown.isoformat()[-6:]}"
 
 
 def _cell(value: Any) -> str:

@@ -1,0 +1,227 @@
+"""What the files on disk would change about what is in force: tasks key by key, settings, cursors. Pure.
+
+References stay unresolved; passwords and tokens that were written out are starred.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from stoma import collectors
+from stoma.errors import StomaError
+from stoma.references import REFERENCE, mask
+from stoma.scheduler.base import Dependency, Schedule, Task, duration_text, iso
+from stoma.scheduler.config import Config, blocked_reason
+from stoma.scheduler.inforce import AT_START_ONLY
+from stoma.scheduler.outlook import next_run
+from stoma.scheduler.pipeline import fingerprint
+from stoma.stores.base import Row
+from stoma.wording import without_passwords
+
+ADDED, REMOVED, CHANGED = "added", "removed", "changed"
+
+UNSEEN = frozenset({"id", "origin"})
+"""Fields of a task that say nothing about what it does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """One key with its value before and after; None where it is not there."""
+
+    key: str
+    old: str | None
+    new: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskPlan:
+    """What becomes of one task."""
+
+    task_id: str
+    what: str
+    origin: str
+    edits: tuple[Edit, ...] = ()
+    next_before: datetime | None = None
+    next_after: datetime | None = None
+    # What is collected anew, and why.
+    starts_anew: str | None = None
+    blocked: str | None = None
+    # Runs that wait, and would be cancelled with their task.
+    cancelled_runs: int = 0
+
+    def as_dict(self) -> dict[str, Any]:
+        """The fields as JSON carries them."""
+        return {
+            "task": self.task_id,
+            "change": self.what,
+            "origin": self.origin,
+            "edits": [{"key": edit.key, "old": edit.old, "new": edit.new} for edit in self.edits],
+            "next_before": iso(self.next_before),
+            "next_after": iso(self.next_after),
+            "starts_anew": self.starts_anew,
+            "blocked": self.blocked,
+            "cancelled_runs": self.cancelled_runs,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the store has of tasks: switches made by hand, marks of what was collected, runs that wait."""
+
+    overrides: Mapping[str, bool] = field(default_factory=dict)
+    cursors: Mapping[str, Row] = field(default_factory=dict)
+    progress: Mapping[str, Row] = field(default_factory=dict)
+    waiting: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The difference between what is in force and what is on disk."""
+
+    tasks: tuple[TaskPlan, ...]
+    settings: tuple[Edit, ...]
+    # The settings among them that only a restart brings into force.
+    restart: tuple[str, ...]
+
+    @property
+    def is_empty(self) -> bool:
+        """True when nothing would change."""
+        return not self.tasks and not self.settings
+
+    def as_dict(self) -> dict[str, Any]:
+        """The fields as JSON carries them."""
+        return {
+            "tasks": [task.as_dict() for task in self.tasks],
+            "settings": [{"key": edit.key, "old": edit.old, "new": edit.new} for edit in self.settings],
+            "restart_needed": list(self.restart),
+        }
+
+
+def touched(old: Config | None, new: Config) -> list[str]:
+    """The tasks that would be added, removed or changed: first those on disk in their order, then those that go."""
+    before = old.tasks if old is not None else {}
+    gone = [task_id for task_id in before if task_id not in new.tasks]
+    fresh = [i for i, task in new.tasks.items() if before.get(i) != task]
+    # A task that only stands elsewhere does what it did.
+    return [i for i in fresh if i not in before or edits(before[i], new.tasks[i])] + gone
+
+
+def plan(old: Config | None, new: Config, known: Known, now: datetime) -> Plan:
+    """What would change; `old` is None where nothing is in force yet. `known` is about the tasks of `touched`."""
+    before = old.tasks if old is not None else {}
+    tasks = [
+        _declared(before.get(task_id), new.tasks[task_id], new, known, now)
+        if task_id in new.tasks
+        else _removed(before[task_id], known, now)
+        for task_id in touched(old, new)
+    ]
+    settings = tuple(_differences(settings_of(old), settings_of(new))) if old is not None else ()
+    restart = tuple(edit.key for edit in settings if edit.key in AT_START_ONLY)
+    return Plan(tuple(tasks), settings, restart)
+
+
+def edits(old: Task, new: Task) -> list[Edit]:
+    """The keys of a task that differ, as they are written in YAML."""
+    return list(_differences(dict(_flat(old)), dict(_flat(new))))
+
+
+def settings_of(config: Config) -> dict[str, str | None]:
+    """The settings beside the tasks, as they are written in stoma.yaml."""
+    found: dict[str, str | None] = {key: _text(of(config)) for key, of in AT_START_ONLY.items()}
+    found["api.tokens"] = ", ".join(map(_token, config.api.tokens)) or None
+    found |= {f"hosts.{key}": text for key, text in _flat_mapping(config.hosts)}
+    found["identity.contact"] = _text(config.contact)
+    found["presets"] = _text(config.presets)
+    found["include"] = _text(config.include)
+    return found
+
+
+def _removed(old: Task, known: Known, now: datetime) -> TaskPlan:
+    coming, cancelled = _next(old, known, now), known.waiting.get(old.id, 0)
+    return TaskPlan(old.id, REMOVED, old.origin, next_before=coming, cancelled_runs=cancelled)
+
+
+def _declared(old: Task | None, new: Task, config: Config, known: Known, now: datetime) -> TaskPlan:
+    return TaskPlan(
+        task_id=new.id,
+        what=ADDED if old is None else CHANGED,
+        origin=new.origin,
+        edits=() if old is None else tuple(edits(old, new)),
+        next_before=_next(old, known, now) if old is not None else None,
+        next_after=_next(new, known, now),
+        starts_anew=_anew(new, known.cursors.get(new.id), known.progress.get(new.id)),
+        blocked=blocked_reason(new, config),
+    )
+
+
+def _next(task: Task, known: Known, now: datetime) -> datetime | None:
+    return next_run(task, now) if known.overrides.get(task.id, task.enabled) else None
+
+
+def _anew(task: Task, cursor: Row | None, progress: Row | None) -> str | None:
+    """Which marks of a task no longer fit what it is to collect."""
+    if task.keep_cursor:
+        return None
+    try:
+        mark = fingerprint(task, collectors.make(task.collector))
+    except StomaError:
+        return None
+    if cursor is not None and cursor["fingerprint"] != mark:
+        return "its cursor belongs to another query: the next run starts anew (keep_cursor: true keeps it)"
+    if progress is not None and progress["fingerprint"] != mark:
+        return "its unfinished collection belongs to another query: the next run starts anew"
+    return None
+
+
+def _differences(old: Mapping[str, str | None], new: Mapping[str, str | None]) -> Iterator[Edit]:
+    for key in {**old, **new}:
+        if old.get(key) != new.get(key):
+            yield Edit(key, old.get(key), new.get(key))
+
+
+def _flat(value: Any, prefix: str = "") -> Iterator[tuple[str, str | None]]:
+    """The leaves of a task or a part of it, with their keys joined by dots."""
+    for entry in fields(value):
+        if prefix or entry.name not in UNSEEN:
+            yield from _leaves(f"{prefix}{entry.name}", getattr(value, entry.name))
+
+
+def _leaves(key: str, value: Any) -> Iterator[tuple[str, str | None]]:
+    if is_dataclass(value) and not isinstance(value, Schedule | Dependency | type):
+        yield from _flat(value, f"{key}.")
+    elif isinstance(value, Mapping):
+        yield from ((f"{key}.{inner}", text) for inner, text in _flat_mapping(value))
+    else:
+        yield key, _text(value)
+
+
+def _flat_mapping(value: Mapping[str, Any]) -> Iterator[tuple[str, str | None]]:
+    for key, inner in value.items():
+        yield from _leaves(str(key), inner)
+
+
+def _text(value: Any) -> str | None:
+    """A value as it would be written; None for nothing."""
+    if value is None or value == () or value == []:
+        return None
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, timedelta):
+        seconds = value.total_seconds()
+        return duration_text(value) if seconds == int(seconds) else f"{seconds:g}s"
+    if isinstance(value, Schedule):
+        return value.text
+    if isinstance(value, Dependency):
+        return value.task if value.status == "completed" else f"{value.task} ({value.status})"
+    if isinstance(value, list | tuple):
+        return ", ".join(_text(inner) or "" for inner in value)
+    if isinstance(value, str | int | float):
+        return mask(without_passwords(str(value)))
+    return type(value).__name__
+
+
+def _token(token: str) -> str:
+    return token if REFERENCE.fullmatch(token) else "****"
