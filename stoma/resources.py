@@ -7,6 +7,7 @@ them; a wheel carries them inside the package as `_shipped`.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 from stoma.errors import NotFound
@@ -33,13 +34,17 @@ def preset_folders(base: Path) -> list[Path]:
     return [base / "presets", folder("presets")]
 
 
-def preset_path(name: str, base: Path) -> Path:
+def lies(path: Path) -> bool:
+    """True where a file lies. A broken link counts: reading it then names the file instead of hiding the fault."""
+    return path.exists() or path.is_symlink()
+
+
+def preset_path(name: str, base: Path, is_there: Callable[[Path], bool] = lies) -> Path:
     """The file of the preset called `name`; NotFound, with the nearest name, when there is none."""
     if NAME.match(name):
         for place in preset_folders(base):
             path = place / f"{name}.yaml"
-            # A broken link counts as there: reading it then names the file instead of hiding the fault.
-            if path.exists() or path.is_symlink():
+            if is_there(path):
                 return path
     known = preset_names(base)
     raise NotFound(

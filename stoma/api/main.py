@@ -12,6 +12,7 @@ from stoma.errors import Blocked, ConfigError, Problem
 from stoma.log import logger
 from stoma.references import resolve
 from stoma.scheduler.config import Config
+from stoma.scheduler.loader import Loader
 from stoma.scheduler.manager import Scheduler
 from stoma.signals import stopped_by_signals
 
@@ -19,7 +20,7 @@ from stoma.signals import stopped_by_signals
 def serve(
     config: Config,
     *,
-    reload: Callable[[], Config] | None = None,
+    reload: Loader | None = None,
     with_server: bool = True,
     on_start: Callable[[Scheduler, Server | None], None] = lambda *_: None,
 ) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from stoma.errors import StomaError, StoreError, UsageError
+from stoma.errors import NotFound, StomaError, StoreError, UsageError
 from stoma.scheduler import edits
 from stoma.scheduler.base import TaskStatus, iso
 from stoma.scheduler.manager import Scheduler
@@ -37,6 +37,7 @@ def status(scheduler: Scheduler, query: Mapping[str, str]) -> Answer:
         "loaded_at": iso(scheduler.loaded_at),
         "hash": scheduler.config.hash,
         "errors": [problem.as_dict() for problem in scheduler.errors],
+        "restart_needed": scheduler.restart_needed,
     }
     return Answer({**overview, "running": scheduler.is_running, "config": config})
 
@@ -62,6 +63,28 @@ def disable_task(scheduler: Scheduler, query: Mapping[str, str], task_id: str) -
     """Switch a task off; it outlasts a restart."""
     scheduler.enable(task_id, False)
     return Answer({"id": task_id, "enabled": False})
+
+
+def cancel_run(scheduler: Scheduler, query: Mapping[str, str], run_id: str) -> Answer:
+    """End a run: one that waits at once, one that works at its next page."""
+    return Answer(scheduler.cancel(_run_id(run_id)).as_dict(), 202)
+
+
+def retry_run(scheduler: Scheduler, query: Mapping[str, str], run_id: str) -> Answer:
+    """Begin a run again that ended without success, or end its wait for the next try."""
+    return Answer(scheduler.retry(_run_id(run_id)).as_dict(), 202)
+
+
+def pause(scheduler: Scheduler, query: Mapping[str, str]) -> Answer:
+    """Start nothing more; it outlasts a restart."""
+    scheduler.pause()
+    return Answer({"paused": True})
+
+
+def resume(scheduler: Scheduler, query: Mapping[str, str]) -> Answer:
+    """End the pause."""
+    scheduler.resume()
+    return Answer({"paused": False})
 
 
 def history(scheduler: Scheduler, query: Mapping[str, str]) -> Answer:
@@ -115,11 +138,21 @@ ROUTES: tuple[tuple[str, str, Function], ...] = (
     ("POST", "/api/scheduler/tasks/<task_id>/run", run_task),
     ("PUT", "/api/scheduler/tasks/<task_id>/enable", enable_task),
     ("PUT", "/api/scheduler/tasks/<task_id>/disable", disable_task),
+    ("POST", "/api/scheduler/runs/<run_id>/cancel", cancel_run),
+    ("POST", "/api/scheduler/runs/<run_id>/retry", retry_run),
+    ("POST", "/api/scheduler/pause", pause),
+    ("POST", "/api/scheduler/resume", resume),
     ("GET", "/api/scheduler/history", history),
     ("POST", "/api/scheduler/presets/<preset>", load_preset),
     ("GET", "/health/live", live),
     ("GET", "/health/ready", ready),
 )
+
+
+def _run_id(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 19):
+        raise NotFound(f'"{text[:50]}" is not the number of a run')
+    return int(text)
 
 
 def _number(query: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:

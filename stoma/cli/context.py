@@ -11,16 +11,19 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from stoma.errors import Problem
     from stoma.scheduler.config import Config
+    from stoma.scheduler.loader import Loader
     from stoma.stores import Store
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A configuration with its store."""
+    """A configuration with its store; `errors` tell of broken files, for which their last good texts stand."""
 
     config: Config
     store: Store
+    errors: Sequence[Problem] = ()
 
 
 def config_option(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -51,19 +54,44 @@ def load(config_file: Path | None, presets: Sequence[str] = ()) -> Config:
 
     config = load_config(config_file, presets=presets)
     if config.built_in:
-        click.echo(f"no stoma.yaml in {config.base}: using the built-in preset `default`", err=True)
+        tell_built_in(config)
     return config
 
 
+def tell_built_in(config: Config) -> None:
+    """Say why there are tasks although nobody wrote any."""
+    click.echo(f"no stoma.yaml in {config.base}: using the built-in preset `default`", err=True)
+
+
+def load_despite(loader: Loader, *, warn: bool = True) -> tuple[Config, Sequence[Problem]]:
+    """The configuration, with the last good text of each broken file and what is wrong with those files.
+
+    Raises ConfigError where there is no last good text.
+    """
+    from stoma.cli.output import tell_warning
+    from stoma.scheduler.lastgood import at_start
+
+    config, problems = at_start(loader)
+    for problem in problems if warn else ():
+        tell_warning(f"the last good text stands for a broken one: {problem}")
+    if config.built_in:
+        tell_built_in(config)
+    return config, problems
+
+
 @contextmanager
-def opened(config_file: Path | None, presets: Sequence[str] = (), *, demo: bool = False) -> Iterator[Opened]:
-    """The configuration and its store, closed at the end."""
+def opened(
+    config_file: Path | None, presets: Sequence[str] = (), *, demo: bool = False, warn: bool = True
+) -> Iterator[Opened]:
+    """The configuration and its store, closed at the end; a broken file is told, and its last good text is used."""
+    from stoma.scheduler.loader import Loader
     from stoma.scheduler.parts import connect
 
-    config = load(config_file, presets)
     with ExitStack() as stack:
+        loader = Loader(config_file, presets=presets)
         if demo:
             from stoma.demo.main import stand_in
 
-            config = stack.enter_context(stand_in())(config)
-        yield Opened(config, stack.enter_context(connect(config)))
+            loader.amend = stack.enter_context(stand_in())
+        config, errors = load_despite(loader, warn=warn)
+        yield Opened(config, stack.enter_context(connect(config)), errors)

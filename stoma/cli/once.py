@@ -55,20 +55,20 @@ def choose(config: Config, store: Store, task_ids: Sequence[str], presets: Seque
 
 def run_here(config: Config, store: Store, tasks: Sequence[Task], as_json: bool) -> int:
     """Run tasks in this process, show what came of it, and give the exit code."""
-    from stoma.scheduler.config import blocked_reason, task_hash
+    from stoma.scheduler.config import blocked_reason
+    from stoma.scheduler.following import Following
     from stoma.scheduler.foreground import Foreground
-    from stoma.scheduler.parts import host_of, known_hosts, surroundings
+    from stoma.scheduler.parts import known_hosts, surroundings
 
     blocked = {task.id: reason for task in tasks if (reason := blocked_reason(task, config))}
     ready = [task for task in tasks if task.id not in blocked]
     store.hosts.know(known_hosts(config))
+    store.runs.on_final = Following(lambda: config)
     asked_to_stop = False
     with progress(quiet=as_json) as report:
         front = Foreground(
             surroundings(config, store),
             ready,
-            {task.id: task_hash(task) for task in ready},
-            {task.id: host_of(task) for task in ready},
             config.max_concurrent_tasks,
             report,
         )

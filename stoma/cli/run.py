@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stoma import __version__
-from stoma.cli.context import config_option, json_option, load
+from stoma.cli.context import config_option, json_option, load, load_despite
 from stoma.cli.output import (
     USAGE,
     WELL,
@@ -29,6 +29,7 @@ from stoma.cli.output import (
 if TYPE_CHECKING:
     from stoma.api.server import Server
     from stoma.scheduler.config import Config
+    from stoma.scheduler.loader import Loader
     from stoma.scheduler.manager import Scheduler
 
 
@@ -91,12 +92,12 @@ def main(
             from stoma.demo.main import stand_in
 
             redirect = stack.enter_context(stand_in())
-        read = reader(config_file, presets, host, port, redirect)
+        loader = reader(config_file, presets, host, port, redirect)
         if once:
             from stoma.cli.once import run_once
 
-            leave(run_once(read(), task_ids, presets, as_json))
-        leave(start(read, with_server=not no_server, run_all=demo))
+            leave(run_once(load_despite(loader)[0], task_ids, presets, as_json))
+        leave(start(loader, with_server=not no_server, run_all=demo))
 
 
 def reader(
@@ -105,16 +106,11 @@ def reader(
     host: str | None = None,
     port: int | None = None,
     redirect: Callable[[Config], Config] | None = None,
-) -> Callable[[], Config]:
-    """A function that reads the files, now and after each edit, and adds what the command line says."""
+) -> Loader:
+    """What reads the files, now and after each edit, and adds what the command line says."""
+    from stoma.scheduler.loader import Loader
 
-    found = config_file
-
-    def read() -> Config:
-        nonlocal found
-        # A file that was there and is gone is a fault, not a wish for the built-in preset.
-        config = load(found, presets)
-        found = config.path
+    def amend(config: Config) -> Config:
         listening = replace(
             config.api,
             host=config.api.host if host is None else host,
@@ -123,10 +119,10 @@ def reader(
         config = replace(config, api=listening)
         return redirect(config) if redirect else config
 
-    return read
+    return Loader(config_file, presets=presets, amend=amend)
 
 
-def start(read: Callable[[], Config], *, with_server: bool = True, run_all: bool = False) -> int:
+def start(loader: Loader, *, with_server: bool = True, run_all: bool = False) -> int:
     """Scheduler and server until a signal; gives the exit code."""
     from stoma.api.main import serve
 
@@ -135,7 +131,9 @@ def start(read: Callable[[], Config], *, with_server: bool = True, run_all: bool
         if run_all:
             scheduler.queue_all("demo")
 
-    return serve(read(), reload=read, with_server=with_server, on_start=on_start)
+    # The scheduler tells what is wrong with the files itself.
+    config, _ = load_despite(loader, warn=False)
+    return serve(config, reload=loader, with_server=with_server, on_start=on_start)
 
 
 def _greet(scheduler: Scheduler, server: Server | None) -> None:

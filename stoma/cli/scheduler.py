@@ -73,8 +73,9 @@ def status(config_file: Path | None, demo: bool, as_json: bool) -> None:
 
     broken: list[dict[str, Any]] = []
     try:
-        with opened(config_file, demo=demo) as here:
+        with opened(config_file, demo=demo, warn=False) as here:
             overview = status_overview(here.config, here.store, here.store.now())
+            broken = [problem.as_dict() for problem in here.errors]
     except ConfigError as error:
         # A scheduler that runs goes on with the text before; what it does is still in the store.
         found = status_despite(config_file)
@@ -160,7 +161,7 @@ def run_task(task_id: str, no_wait: bool, config_file: Path | None, demo: bool, 
         reason = blocked_reason(task, here.config)
         if reason:
             raise Blocked(f"{task_id} is blocked: {reason}")
-        run = here.store.runs.add(hand_run(here.config, task), now)
+        run = here.store.runs.add(hand_run(task), now)
         if no_wait:
             print_json(run.as_dict()) if as_json else tell(f"run {run.id} of {task_id} is queued")
             return
@@ -187,6 +188,29 @@ def disable_task(task_id: str, config_file: Path | None, demo: bool) -> None:
     """Switch a task off; it outlasts a restart. A run under way goes on."""
     _switch(config_file, task_id, False, demo)
     tell(f"{task_id} is switched off")
+
+
+@group.command()
+@config_option
+@demo_option
+@reporting
+def pause(config_file: Path | None, demo: bool) -> None:
+    """Start nothing more, until `resume`; runs under way end. It outlasts a restart."""
+    with opened(config_file, demo=demo) as here:
+        here.store.agenda.pause(True, here.store.now())
+    tell("everything is paused; what falls due meanwhile is skipped. `stoma scheduler resume` ends it")
+
+
+@group.command()
+@config_option
+@demo_option
+@reporting
+def resume(config_file: Path | None, demo: bool) -> None:
+    """End the pause: runs that wait start, and what falls due from now on."""
+    with opened(config_file, demo=demo) as here:
+        since = here.store.agenda.paused_since()
+        here.store.agenda.pause(False, here.store.now())
+    tell("the pause is over" if since else "there is no pause")
 
 
 @group.command("load-preset")
@@ -270,11 +294,10 @@ def remove_task(task_id: str, config_file: Path | None) -> None:
 
 
 def _switch(config_file: Path | None, task_id: str, enabled: bool, demo: bool) -> None:
-    from stoma.scheduler.parts import task_named
+    from stoma.scheduler.parts import switch, task_named
 
     with opened(config_file, demo=demo) as here:
-        task = task_named(here.config, task_id)
-        here.store.agenda.enable(task.id, enabled, here.store.now())
+        switch(here.store, task_named(here.config, task_id), enabled)
 
 
 def _settings(text: str | None) -> dict[str, Any] | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,26 +10,17 @@ from stoma.cli.output import local, tell, tell_error
 
 def status_despite(config_file: Path | None) -> dict[str, Any] | None:
     """The overview without the tasks, when a file is broken; None where no store can be found either."""
-    from stoma.documents import read
-    from stoma.scheduler.config import Config, base_of
-    from stoma.scheduler.files import MAIN
+    from stoma.scheduler.config import Config
+    from stoma.scheduler.lastgood import store_despite
+    from stoma.scheduler.loader import Loader
     from stoma.scheduler.overview import status_overview
-    from stoma.scheduler.parts import connect, data_folder
-    from stoma.stores import sqlite_path
 
-    base = base_of(config_file)
-    path = config_file or base / MAIN
-    document = read(path, path.name)
-    store = document.data.get("store") if isinstance(document.data, dict) else None
-    url = store.get("url") if isinstance(store, dict) else None
-    config = Config(base=base, path=path)
-    if isinstance(url, str):
-        config = replace(config, store_url=url)
-    file = sqlite_path(config.store_url, data_folder(config))
-    if file is not None and not file.exists():
+    loader = Loader(config_file)
+    store = store_despite(loader)
+    if store is None:
         return None
-    with connect(config) as opened_store:
-        return status_overview(config, opened_store, opened_store.now())
+    with store:
+        return status_overview(Config(base=loader.base, path=loader.path), store, store.now())
 
 
 def show_status(overview: dict[str, Any]) -> None:
@@ -40,6 +30,8 @@ def show_status(overview: dict[str, Any]) -> None:
             f"running: {node['node']} since {local(node['started_at'])}"
             + (f", {node['api']}/" if node["api"] else "")
         )
+        if words := _usage_words(node.get("usage") or {}):
+            tell(f"  uses {words}")
         if node["abandoned_threads"]:
             tell(f"  {node['abandoned_threads']} threads hang and were given up; a restart frees them")
     if overview["silent"]:
@@ -49,6 +41,10 @@ def show_status(overview: dict[str, Any]) -> None:
         )
     if not overview["running"]:
         tell("not running: start it with `stoma-run`")
+    for name in sorted({name for node in overview["nodes"] for name in node.get("restart_needed", ())}):
+        tell(f"restart needed: {name} was edited")
+    if overview["paused_since"]:
+        tell(f"paused since {local(overview['paused_since'])}: nothing starts until `stoma scheduler resume`")
     for error in overview["config"]["errors"]:
         place = f"{error['file']}:{error['line']}:{error['column']}" if error["line"] else error["file"]
         tell_error(f"{place}: {error['message']}", error["hint"])
@@ -71,3 +67,12 @@ def show_status(overview: dict[str, Any]) -> None:
         tell(f"  next: {due['task']} at {local(due['at'])}")
     records = ", ".join(f"{count} of kind {kind}" for kind, count in overview["records"].items())
     tell(f"records: {records or 'none yet'} ({overview['store']})")
+
+
+def _usage_words(usage: dict[str, Any]) -> str:
+    """What a scheduler process costs; a node of another version, or just started, tells less."""
+    memory, cpu, threads = (usage.get(key) for key in ("memory_bytes", "cpu_percent", "threads"))
+    words = [f"{memory / 1_000_000:.0f} MB of memory"] if memory else []
+    words += [f"{cpu:g} % of a core"] if cpu is not None else []
+    words += [f"{threads} threads"] if threads else []
+    return ", ".join(words)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice, takewhile
 from typing import Protocol
 
-from stoma.scheduler.base import Skip, SkipReason, Task
+from stoma.scheduler.base import Skip, SkipReason, Switches, Task
 
 ON_TIME = timedelta(minutes=1)
 """An instant not older than this is simply due; an older one has to be caught up with."""
@@ -17,16 +17,36 @@ ON_TIME = timedelta(minutes=1)
 MOST_CAUGHT_UP = 100
 """How many missed instants `catch_up: all` makes into runs at once; the newest ones."""
 
+BETWEEN = timedelta(seconds=30)
+"""How far apart these begin at least, so that what was missed does not come back all at once."""
 
-class Pattern(Protocol):
+AT_ONCE = 5_000
+"""Instants of one task settled at once: a year of downtime takes several turns, and blocks nobody meanwhile."""
+
+
+class Timetable(Protocol):
     """What the agenda has to know of a schedule."""
 
     def next_after(self, moment: datetime) -> datetime | None:
         """The first due instant later than `moment`."""
 
+    def off(self, instant: datetime) -> str | None:
+        """Why nothing runs at this instant although it is due."""
 
-AT_ONCE = 5_000
-"""Instants of one task settled at once: a year of downtime takes several turns, and blocks nobody meanwhile."""
+    def delay(self, instant: datetime) -> timedelta:
+        """How long the run of this instant waits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a task may not run, or may not at some instant."""
+
+    reason: SkipReason
+    detail: str = ""
+
+
+Judge = Callable[[datetime], Refusal | None]
+"""What speaks against an instant, besides its being late."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,70 +56,89 @@ class Settlement:
     accounted_until: datetime
     runs: Sequence[datetime] = ()
     skips: Sequence[Skip] = ()
+    # Before when the run of an instant does not start.
+    waits: Mapping[datetime, datetime] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why a task may not run at all just now."""
+def refusal(task: Task, switches: Switches, blocked: str | None, instant: datetime) -> Refusal | None:
+    """What is switched off does not run; nor, when it is switched on again, what was due before that."""
+    paused = switches.paused
+    if paused is not None and (paused.is_on or instant <= paused.changed_at):
+        return Refusal(SkipReason.PAUSED)
+    switch = switches.tasks.get(task.id)
+    if not (switch.is_on if switch else task.enabled):
+        return Refusal(SkipReason.DISABLED)
+    if switch is not None and instant <= switch.changed_at:
+        return Refusal(SkipReason.DISABLED, "it was switched off then")
+    return Refusal(SkipReason.BLOCKED, blocked) if blocked else None
 
-    reason: SkipReason
-    detail: str = ""
 
-
-def due_instants(patterns: Sequence[Pattern], after: datetime, until: datetime) -> list[datetime]:
-    """The instants later than `after` and not later than `until`, in order, each once; at most AT_ONCE."""
-    found: set[datetime] = set()
+def due_instants(
+    timetables: Sequence[Timetable], after: datetime, until: datetime
+) -> dict[datetime, list[Timetable]]:
+    """The instants later than `after` and not later than `until`, in order, with who names each; at most AT_ONCE."""
+    found: dict[datetime, list[Timetable]] = {}
     complete_until = until
-    for pattern in patterns:
-        few = list(islice(takewhile(lambda instant: instant <= until, _instants(pattern, after)), AT_ONCE))
+    for timetable in timetables:
+        few = list(islice(takewhile(lambda instant: instant <= until, _instants(timetable, after)), AT_ONCE))
         if len(few) == AT_ONCE:
             complete_until = min(complete_until, few[-1])
-        found.update(few)
-    return sorted(instant for instant in found if instant <= complete_until)[:AT_ONCE]
+        for instant in few:
+            found.setdefault(instant, []).append(timetable)
+    return {instant: found[instant] for instant in sorted(found) if instant <= complete_until}
 
 
-def next_due(patterns: Sequence[Pattern], after: datetime) -> datetime | None:
-    """The first instant of any of the patterns later than `after`."""
-    return min((found for p in patterns if (found := p.next_after(after)) is not None), default=None)
+def next_due(timetables: Sequence[Timetable], after: datetime) -> datetime | None:
+    """The first instant of any of the schedules later than `after`."""
+    return min((found for t in timetables if (found := t.next_after(after)) is not None), default=None)
 
 
 def settle(
     task: Task,
-    patterns: Sequence[Pattern],
+    timetables: Sequence[Timetable],
     accounted_until: datetime,
     now: datetime,
     *,
-    refusal: Refusal | None = None,
+    judge: Judge = lambda instant: None,
     has_open_run: bool = False,
 ) -> Settlement:
     """Decide about every instant that has become due: in order of time, each exactly once."""
-    due = due_instants(patterns, accounted_until, now)
+    named = due_instants(timetables, accounted_until, now)
+    due = list(named)[:AT_ONCE]
     if not due:
         return Settlement(max(accounted_until, now))
-    later = next_due(patterns, due[-1]) if len(due) == AT_ONCE else None
+    later = next_due(timetables, due[-1]) if len(due) == AT_ONCE else None
     more = later is not None and later <= now
     if more:
         # There are later ones: none of these is the newest, and the last of them stay for the next turn, which
         # can tell which are the newest.
         due = due[:-MOST_CAUGHT_UP]
-    newest = frozenset() if more else frozenset(due[-MOST_CAUGHT_UP if task.catch_up.runs == "all" else -1 :])
-    decided = {instant: _refusal_of(task, instant, newest, now, refusal) for instant in due}
+    decided = {instant: judge(instant) or _day_off(named[instant], instant) for instant in due}
+    free = [instant for instant in due if decided[instant] is None]
+    brings_back = task.catch_up.runs == "all"
+    newest = frozenset() if more else frozenset(free[-MOST_CAUGHT_UP if brings_back else -1 :])
+    decided |= {instant: _too_late(task, instant, newest, now) for instant in free}
     wanted = [instant for instant in due if decided[instant] is None]
     if task.overlap == "skip" and wanted:
         # What catch_up: all brings back waits for one another; that is what was asked for.
-        brought_back = task.catch_up.runs == "all" and now - due[0] > ON_TIME
+        brought_back = brings_back and now - due[0] > ON_TIME
         keep = wanted if brought_back else [] if has_open_run else wanted[:1]
         for instant in wanted[len(keep) :]:
             decided[instant] = Refusal(SkipReason.OVERLAP, "the run before was not over")
     runs = [instant for instant in due if decided[instant] is None]
-    return Settlement(due[-1] if more else now, runs, _spans(due, decided))
+    waits = _waits(runs, named, now)
+    return Settlement(due[-1] if more else now, runs, _spans(due, decided), waits)
 
 
-def _refusal_of(
-    task: Task, instant: datetime, newest: AbstractSet[datetime], now: datetime, refusal: Refusal | None
-) -> Refusal | None:
-    if refusal is not None:
-        return refusal
+def _day_off(timetables: Sequence[Timetable], instant: datetime) -> Refusal | None:
+    """An instant falls away only if every schedule that names it leaves it out."""
+    reasons = [timetable.off(instant) for timetable in timetables]
+    if any(reason is None for reason in reasons):
+        return None
+    return Refusal(SkipReason.HOLIDAY, str(reasons[0]))
+
+
+def _too_late(task: Task, instant: datetime, newest: AbstractSet[datetime], now: datetime) -> Refusal | None:
     late = now - instant
     policy = task.catch_up
     if late > ON_TIME and policy.runs == "none":
@@ -109,6 +148,23 @@ def _refusal_of(
     if instant not in newest:
         return Refusal(SkipReason.MERGED, "a later instant stands for it")
     return None
+
+
+def _waits(
+    runs: Sequence[datetime], named: Mapping[datetime, Sequence[Timetable]], now: datetime
+) -> dict[datetime, datetime]:
+    """Jitter, and the distance between runs that are brought back."""
+    found: dict[datetime, datetime] = {}
+    back = 0
+    for instant in runs:
+        delays = [timetable.delay(instant) for timetable in named[instant] if timetable.off(instant) is None]
+        starts = instant + min(delays, default=timedelta(0))
+        if now - instant > ON_TIME:
+            starts = max(starts, now + back * BETWEEN)
+            back += 1
+        if starts > now:
+            found[instant] = starts
+    return found
 
 
 def _spans(due: Sequence[datetime], decided: dict[datetime, Refusal | None]) -> list[Skip]:
@@ -127,8 +183,8 @@ def _spans(due: Sequence[datetime], decided: dict[datetime, Refusal | None]) -> 
     return spans
 
 
-def _instants(pattern: Pattern, after: datetime) -> Iterable[datetime]:
-    moment = pattern.next_after(after)
+def _instants(timetable: Timetable, after: datetime) -> Iterable[datetime]:
+    moment = timetable.next_after(after)
     while moment is not None:
         yield moment
-        moment = pattern.next_after(moment)
+        moment = timetable.next_after(moment)

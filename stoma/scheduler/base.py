@@ -256,6 +256,22 @@ class Skip:
     detail: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """Something that is switched by hand, and when it was switched last."""
+
+    is_on: bool
+    changed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Switches:
+    """What is switched by hand: single tasks, and the pause of everything."""
+
+    tasks: Mapping[str, Switch] = field(default_factory=dict)
+    paused: Switch | None = None
+
+
 def at_trigger(instant: datetime) -> str:
     """The trigger of a scheduled run: its due instant, so that no instant can run twice."""
     return f"at:{iso(instant)}"

@@ -17,7 +17,7 @@ from stoma.resources import preset_path
 from stoma.scheduler import definitions
 from stoma.scheduler.base import Task, TaskPriority
 from stoma.scheduler.definitions import schedule_hash, task_hash
-from stoma.scheduler.files import MAIN, is_there
+from stoma.scheduler.files import MAIN, Text, View, is_there
 from stoma.scheduler.loading import Loading
 from stoma.scheduler.settings import CONTACT, Api, Config
 from stoma.wording import nearest
@@ -54,8 +54,9 @@ def load_config(
         path = base / MAIN
     for name in presets:
         preset_path(name, base)
-    loading = Loading(base, path.absolute() if path else None, presets, overlay or {}, given)
-    return loading.config()
+    instead = {path: Text.of(text) for path, text in (overlay or {}).items()}
+    view = View(base, instead)
+    return Loading(view, path.absolute() if path else None, presets, given).config()
 
 
 def base_of(path: Path | None, base: Path | None = None) -> Path:
@@ -69,7 +70,7 @@ def base_of(path: Path | None, base: Path | None = None) -> Path:
 def load_preset(name: str, base: Path) -> dict[str, Task]:
     """The tasks of one preset with Stoma's own defaults; NotFound for an unknown name."""
     preset_path(name, base)
-    return Loading(base.absolute(), None, (name,), {}).preset(name)
+    return Loading(View(base.absolute()), None, (name,)).preset(name)
 
 
 def create_custom_task(

@@ -7,11 +7,13 @@ import glob
 import os
 import stat
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from itertools import takewhile
 from pathlib import Path, PurePosixPath
 
 from stoma.documents.reading import LARGEST, digest
+from stoma.resources import preset_path
 
 MAIN = "stoma.yaml"
 DEFAULT_INCLUDE = ("tasks/*.yaml",)
@@ -23,6 +25,48 @@ _YOUNG = 2_000_000_000
 """Nanoseconds for which a file is too young to be judged by its times: two edits can fall into one tick of them."""
 
 _known: dict[str, tuple[tuple[int, ...], str]] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """The text of a file, and the hash of the bytes it was read from."""
+
+    content: str
+    digest: str
+
+    @classmethod
+    def of(cls, content: str) -> Text:
+        """A text that was never read from a file."""
+        return cls(content, digest(content.encode("utf-8", errors="surrogatepass")))
+
+
+Instead = Mapping[Path, Text | None]
+"""Texts to use in place of what is on disk; None: as if there were no such file."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """The files of a configuration as one load sees them: as they are on disk, except for some."""
+
+    base: Path
+    instead: Instead = field(default_factory=dict)
+
+    def is_there(self, path: Path) -> bool:
+        """True where there is something to read, or to complain about."""
+        return self.instead[path] is not None if path in self.instead else is_there(path)
+
+    def included(self, patterns: Iterable[str]) -> list[Path]:
+        """The files that the patterns name, in the order of their paths."""
+        patterns = tuple(patterns)
+        found = {path for path in included(self.base, patterns) if self.instead.get(path, True) is not None}
+        for path, text in self.instead.items():
+            if text is not None and covers(patterns, shown_name(path, self.base)):
+                found.add(path)
+        return sorted(found)
+
+    def preset_path(self, name: str) -> Path:
+        """The file of the preset called `name`; raises NotFound."""
+        return preset_path(name, self.base, self.is_there)
 
 
 def included(base: Path, patterns: Iterable[str]) -> list[Path]:
@@ -37,6 +81,18 @@ def included(base: Path, patterns: Iterable[str]) -> list[Path]:
             if path != base / MAIN and not passing:
                 found.setdefault(path)
     return list(found)
+
+
+def expanded(base: Path, parts: Iterable[str]) -> list[set[Path]]:
+    """The base, then level by level the folders that the parts of a pattern name, as far down as there are any."""
+    found = [{base}]
+    for part in parts:
+        names = ((folder, name) for folder in found[-1] for name in glob.glob(part, root_dir=folder))
+        level = {folder / name for folder, name in names if os.path.isdir(folder / name)}
+        if not level:
+            break
+        found.append(level)
+    return found
 
 
 def obstacles(base: Path, patterns: Iterable[str]) -> dict[Path, tuple[str, str]]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from time import monotonic
@@ -15,9 +15,12 @@ from time import monotonic
 from stoma.collectors.base import Deadline
 from stoma.errors import StoreError
 from stoma.log import logger
-from stoma.scheduler.base import NewRun, Run, Task, hand_trigger
+from stoma.scheduler.base import Run, Task, TaskStatus
+from stoma.scheduler.dependencies import accepts, in_order
+from stoma.scheduler.parts import hand_run
 from stoma.scheduler.pipeline import Control, Surroundings, Tally, execute
-from stoma.scheduler.runner import CUT_OFF, GRACE_SECONDS, hung, recover, report
+from stoma.scheduler.runlog import FLUSH_SECONDS, RunLog
+from stoma.scheduler.runner import CUT_OFF, hung, recover, report
 
 STOP_SECONDS = 8.0
 """How long a stop waits for runs that do not answer."""
@@ -33,15 +36,14 @@ class Foreground:
         self,
         around: Surroundings,
         tasks: Sequence[Task],
-        hashes: Mapping[str, str],
-        hosts: Mapping[str, str | None],
         slots: int,
         on_progress: Callable[[Run, Tally | None], None] = lambda *_: None,
     ) -> None:
         self._around = replace(around, keeps_retries=True)
         self._tasks = {task.id: task for task in tasks}
-        self._hashes = hashes
-        self._hosts = hosts
+        # Those whose run is still to be taken: each comes behind those of the others that it waits for.
+        self._to_take = in_order(tasks)
+        self._taken: dict[str, Run] = {}
         self._slots = slots
         self._on_progress = on_progress
         self._changed = threading.Event()
@@ -57,18 +59,30 @@ class Foreground:
 
     def run(self) -> list[Run]:
         """The runs, in the order of the tasks, as they ended (or stand, when stopped)."""
+        log = RunLog(self)
+        log.install()
+        try:
+            ended = self._run(log)
+        finally:
+            log.close()
+        # Not where the store failed: nobody should have to wait for it once more.
+        log.flush(self._around.store, self._around.store.now())
+        return ended
+
+    def _run(self, log: RunLog) -> list[Run]:
         store = self._around.store
         recover(store, self._tasks.get, store.now(), only=self._tasks.keys())
-        order = [self._take(task) for task in self._tasks.values()]
-        self._waiting = list(order)
-        renewed = monotonic()
-        while self._working or (self._waiting and not self._stop_asked):
+        self._take_ready()
+        renewed = flushed = monotonic()
+        while self._working or ((self._waiting or self._to_take) and not self._stop_asked):
             self._changed.clear()
             self._collect_ended()
+            self._take_ready()
             if self._stop_asked:
                 self._stop_working()
             else:
                 self._start()
+                self._heed_cancels()
                 self._give_up_hung()
             if monotonic() - renewed > self._around.lease.total_seconds() / 3:
                 renewed = monotonic()
@@ -76,12 +90,46 @@ class Foreground:
                 store.runs.renew(held, self._around.owner, self._lease())
                 mine = {run.id for run, _ in self._working.values()}
                 recover(store, self._tasks.get, store.now(), spared=mine, only=self._tasks.keys())
+            if monotonic() - flushed > FLUSH_SECONDS:
+                flushed = monotonic()
+                log.flush(store, store.now())
             self._changed.wait(LOOK_SECONDS)
         self._collect_ended()
         for run in self._waiting:
             # Stopped: what this process kept for itself goes back to the queue at once.
             store.runs.release(run, self._around.owner)
-        return [store.runs.get(run.id) for run in order]
+        taken = [self._taken[task_id] for task_id in self._tasks if task_id in self._taken]
+        return [store.runs.get(run.id) for run in taken]
+
+    def _take_ready(self) -> None:
+        """Take the runs of tasks whose upstream tasks, as far as they are among these, are over."""
+        while not self._stop_asked:
+            ready = [task for task in self._to_take if self._is_over(d.task for d in task.after)]
+            for task in ready:
+                self._to_take.remove(task)
+                run = self._taken[task.id] = self._take(task)
+                if reason := self._refusal(task):
+                    self._around.store.runs.settle(run, TaskStatus.SKIPPED, reason, self._around.store.now())
+                else:
+                    self._waiting.append(run)
+            if not ready:
+                return
+
+    def _is_over(self, task_ids: Iterable[str]) -> bool:
+        among_these = [task_id for task_id in task_ids if task_id in self._tasks]
+        return all(
+            task_id in self._taken and self._around.store.runs.get(self._taken[task_id].id).status.is_final
+            for task_id in among_these
+        )
+
+    def _refusal(self, task: Task) -> str | None:
+        """Why a task does not run although its turn has come: what it waits for did not end as it should."""
+        for upstream in dict.fromkeys(d.task for d in task.after if d.task in self._taken):
+            status = self._around.store.runs.get(self._taken[upstream].id).status
+            wanted = [d for d in task.after if d.task == upstream]
+            if not any(accepts(dependency, status) for dependency in wanted):
+                return f"runs after {upstream} {wanted[0].status}, and that is {status}"
+        return None
 
     def _take(self, task: Task) -> Run:
         """An open run of the task that nobody keeps, else a new one."""
@@ -91,10 +139,7 @@ class Foreground:
             if taken is not None:
                 logger.info("{}: takes up run {}, which was left open", task.id, taken.id)
                 return taken
-        new = NewRun(
-            task.id, hand_trigger(), task.priority, self._hashes[task.id], host=self._hosts.get(task.id)
-        )
-        return store.runs.add(new, now, owner=owner, lease_until=self._lease())
+        return store.runs.add(hand_run(task), now, owner=owner, lease_until=self._lease())
 
     def _lease(self) -> datetime:
         return self._around.store.now() + self._around.lease
@@ -130,7 +175,7 @@ class Foreground:
     def _work(self, run: Run, task: Task, control: Control) -> None:
         ended, failure = None, None
         try:
-            with logger.contextualize(subject=f"{task.id} #{run.id}: "):
+            with logger.contextualize(subject=f"{task.id} #{run.id}: ", run=run.id, worker=self):
                 ended = execute(run, task, self._around, control)
                 if ended is not None:
                     report(ended)
@@ -162,9 +207,13 @@ class Foreground:
                 self._around.store.runs.end(run, CUT_OFF, self._around.store.now())
                 del self._working[run.id]
 
+    def _heed_cancels(self) -> None:
+        for run in self._around.store.runs.cancel_asked() if self._working else ():
+            if run.id in self._working:
+                self._working[run.id][1].cancel()
+
     def _give_up_hung(self) -> None:
         for run, control in list(self._working.values()):
-            if control.deadline.remaining() < -GRACE_SECONDS:
-                end = hung(self._tasks[run.task_id])
+            if end := hung(self._tasks[run.task_id], control):
                 self._around.store.runs.end(run, end, self._around.store.now())
                 del self._working[run.id]

@@ -16,6 +16,7 @@ from stoma.scheduler.runner import Runner
 from stoma.scheduler.state import FILE, snapshot, write_state
 from stoma.stores import Store
 from stoma.stores.nodes import Node
+from stoma.usage import Usage
 
 SNAPSHOT_SECONDS = 60.0
 """How long the state file may stay as it is while nothing changes."""
@@ -29,6 +30,7 @@ class Heartbeat:
         self.started_at = store.now()
         self._store = store
         self._in_force = in_force
+        self._usage = Usage()
         # True when the state file tells less than the truth.
         self._changed = True
         self._written = 0.0
@@ -63,6 +65,7 @@ class Heartbeat:
 
     def _memory(self, runner: Runner, loaded_at: datetime | None) -> dict[str, Any]:
         return {
+            "usage": self._usage.measure(monotonic()),
             "threads": self._in_force.config.max_concurrent_tasks,
             "working": [
                 {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -12,11 +12,47 @@ from typing import Any
 from stoma.documents import Document, explain, parse, problems_of_syntax, read
 from stoma.errors import ConfigError, NotFound, Problem
 from stoma.hosts import budget_name, is_loopback
-from stoma.resources import NAME, preset_path
-from stoma.scheduler import definitions, files
+from stoma.resources import NAME
+from stoma.scheduler import definitions, dependencies, files
 from stoma.scheduler.base import Task
 from stoma.scheduler.settings import BUILT_IN_PRESET, CONTACT, Api, Config
 from stoma.wording import shown
+
+
+class Source:
+    """One file as it was read: what is wrong with it alone, and its tasks, each built once."""
+
+    def __init__(self, document: Document, problems: Sequence[Problem]) -> None:
+        self.document = document
+        self.problems = problems
+        self._entries: list[tuple[str, Mapping[str, Any], str]] | None = None
+        self._built: tuple[Task, dict[str, Task]] | None = None
+
+    @property
+    def entries(self) -> Sequence[tuple[str, Mapping[str, Any], str]]:
+        """The id, the entry and the place of every task."""
+        if self._entries is None:
+            data, name = self.document.data, self.document.name
+            tasks = data.get("tasks") if isinstance(data, dict) else None
+            self._entries = [
+                (task_id, entry, f"{name}:{self.document.line(('tasks', task_id))}")
+                for task_id, entry in (tasks.items() if isinstance(tasks, dict) else ())
+            ]
+        return self._entries
+
+    def tasks(self, base: Task) -> Mapping[str, Task]:
+        """The tasks on top of what holds for all of them; the same objects as long as that is the same."""
+        if self._built is None or self._built[0] != base:
+            made = {i: definitions.task_from(i, entry, base, origin) for i, entry, origin in self.entries}
+            self._built = base, made
+        return self._built[1]
+
+
+Sources = dict[tuple[Path, str], dict[str, Source]]
+"""By path and kind of file: what was read from it, by the hash of the content."""
+
+VERSIONS = 2
+"""How many texts of one file are remembered: the one on disk, and the one in force."""
 
 
 class Loading:
@@ -24,23 +60,40 @@ class Loading:
 
     def __init__(
         self,
-        base: Path,
+        view: files.View,
         path: Path | None,
         presets: Sequence[str],
-        overlay: Mapping[Path, str],
         given: Path | None = None,
+        known: Sources | None = None,
+        hashes: dict[str, tuple[Task, str]] | None = None,
     ) -> None:
-        self.base, self.path = base, path
+        self.view, self.base, self.path = view, view.base, path
         # The path of the configuration file as somebody wrote it, if somebody did.
         self._as_given = given
         self._given = tuple(presets)
-        self._overlay = overlay
+        self._known: Sources = known if known is not None else {}
+        self._hashes = hashes if hashes is not None else {}
+        # Faults of single files, faults of files that do not go together, and what hides files.
+        self.own: dict[Path, Sequence[Problem]] = {}
         self._problems: list[Problem] = []
-        self._files: dict[str, str] = {}
-        # Every document that may declare tasks, in order; the name of the preset it is, if it is one.
-        self._sources: list[tuple[Document, str | None]] = []
+        self.obstacles: dict[Path, Problem] = {}
+        self.read: dict[Path, str] = {}
+        # Every file that may declare tasks, in order; the name of the preset it is, if it is one.
+        self._sources: list[tuple[Source, str | None]] = []
 
-    def config(self) -> Config:
+    @property
+    def problems(self) -> list[Problem]:
+        """Everything that is wrong, in the order of files and lines."""
+        found = [*self.obstacles.values(), *self._problems]
+        found += [problem for problems in self.own.values() for problem in problems]
+        return sorted(found, key=lambda p: (p.file, p.line, p.column))
+
+    @property
+    def disagreements(self) -> list[Problem]:
+        """What is wrong with files only because they do not go together."""
+        return self._problems
+
+    def config(self, *, despite_obstacles: bool = False) -> Config:
         """The whole configuration, or a ConfigError with every fault."""
         main = self._read(self.path, "stoma") if self.path else None
         settings = main.data if main is not None and isinstance(main.data, dict) else {}
@@ -49,28 +102,31 @@ class Loading:
         for path in self._included(include):
             named += self._named(self._read(path, "tasks"))
         presets = self._presets([*named, *((name, None, 0) for name in self._given)])
-        entries = self._entries()
-        if main is not None:
-            self._check_hosts(main, settings)
-            self._check_api(main, settings)
-        self._stop_if_faulty()
+        self._entries()
+        self._check_after()
+        if main is not None and self.path is not None:
+            faults = [*self._check_hosts(main, settings), *self._check_api(main, settings)]
+            if faults:
+                self.own[self.path] = [*self.own.get(self.path, ()), *faults]
+        self._stop_if_faulty(despite_obstacles=despite_obstacles)
         base = definitions.base_task(settings.get("timezone", "UTC"), settings.get("defaults"))
-        tasks = {
-            task_id: definitions.task_from(task_id, entry, base, origin)
-            for task_id, (entry, origin, _) in entries.items()
-        }
+        tasks: dict[str, Task] = {}
+        for source, _ in self._sources:
+            tasks.update(source.tasks(base))
+        of_preset: dict[str, list[str]] = {name: [] for name in presets}
+        for source, preset in self._sources:
+            if preset is not None:
+                of_preset[preset] += [task_id for task_id, _, _ in source.entries]
         return Config(
             base=self.base,
             path=self.path,
             built_in=self.path is None,
             tasks=tasks,
             presets=tuple(presets),
-            preset_tasks={
-                name: tuple(task_id for task_id, (_, _, preset) in entries.items() if preset == name)
-                for name in presets
-            },
+            preset_tasks={name: tuple(ids) for name, ids in of_preset.items()},
             include=include,
-            files=self._files,
+            files={str(path): digest for path, digest in self.read.items()},
+            hashes=self._hashes,
             **_settings(settings, built_in=self.path is None),
         )
 
@@ -82,23 +138,38 @@ class Loading:
         base = definitions.base_task("UTC", None)
         return {i: definitions.task_from(i, entry, base, origin) for i, (entry, origin, _) in entries.items()}
 
-    def _stop_if_faulty(self) -> None:
-        if self._problems:
-            raise ConfigError(sorted(self._problems, key=lambda p: (p.file, p.line, p.column)))
+    def _stop_if_faulty(self, *, despite_obstacles: bool = False) -> None:
+        if self.own or self._problems or (self.obstacles and not despite_obstacles):
+            raise ConfigError(self.problems)
 
     def _read(self, path: Path, kind: str, preset: str | None = None) -> Document:
+        versions = self._known.setdefault((path, kind), {})
+        text = self.view.instead.get(path)
+        # A file that is read for the first time is not read twice.
+        digest = text.digest if text is not None else files.digest_of(path) if versions else ""
+        source = versions.pop(digest, None)
+        if source is None:
+            document = self._document(path, text)
+            problems = [*self._as_written(path, document)]
+            if document.readable:
+                faults = definitions.checker(kind).faults(document.data)
+                problems += explain(document, faults, definitions.FORMATS)
+            source = Source(document, problems)
+            if text is None:
+                # What could not be read is known by its hash only if it was not edited meanwhile.
+                digest = document.digest or (digest if files.digest_of(path) == digest else "")
+            for oldest in [*versions][: 1 - VERSIONS]:
+                del versions[oldest]
+        versions[digest] = source
+        self.read[path] = digest
+        if source.problems:
+            self.own[path] = source.problems
+        self._sources.append((source, preset))
+        return source.document
+
+    def _document(self, path: Path, text: files.Text | None) -> Document:
         name = files.shown_name(path, self.base)
-        if path in self._overlay:
-            document = parse(self._overlay[path], name)
-        else:
-            document = read(path, name)
-        self._files[str(path)] = document.digest
-        self._problems += self._as_written(path, document)
-        if document.readable:
-            faults = definitions.checker(kind).faults(document.data)
-            self._problems += explain(document, faults, definitions.FORMATS)
-        self._sources.append((document, preset))
-        return document
+        return read(path, name) if text is None else parse(text.content, name)
 
     def _as_written(self, path: Path, document: Document) -> Sequence[Problem]:
         """The faults of a file's syntax; a named file that cannot be read at all is called as it was named."""
@@ -114,7 +185,7 @@ class Loading:
             return files.DEFAULT_INCLUDE
         for number, pattern in enumerate(patterns):
             plain_name = isinstance(pattern, str) and not set(pattern) & set("*?[")
-            if main is not None and plain_name and (reason := _no_file(self.base / pattern)):
+            if main is not None and plain_name and (reason := self._no_file(self.base / pattern)):
                 text = f'include: {reason} "{shown(pattern)}"'
                 self._problems.append(
                     main.problem(("include", number), text, "paths count from this file's folder")
@@ -122,13 +193,9 @@ class Loading:
         return tuple(pattern for pattern in patterns if isinstance(pattern, str))
 
     def _included(self, include: Sequence[str]) -> list[Path]:
-        found = dict.fromkeys(files.included(self.base, include))
-        for path in self._overlay:
-            if files.covers(include, files.shown_name(path, self.base)):
-                found[path] = None
         for path, (message, hint) in files.obstacles(self.base, include).items():
-            self._problems.append(Problem(message, files.shown_name(path, self.base), hint=hint))
-        return [path for path in sorted(found) if path != self.path]
+            self.obstacles[path] = Problem(message, files.shown_name(path, self.base), hint=hint)
+        return [path for path in self.view.included(include) if path != self.path]
 
     def _named(self, document: Document) -> list[tuple[str, Document | None, int]]:
         """The presets that a file names, and where."""
@@ -145,26 +212,35 @@ class Loading:
             if name in found or name in unknown:
                 continue
             try:
-                path = preset_path(name, self.base)
+                path = self.view.preset_path(name)
             except NotFound as error:
                 unknown.add(name)
-                # Where the name is not even one, the schema has said so.
-                if document is not None and NAME.match(name):
-                    at = ("presets", number)
-                    self._problems.append(document.problem(at, f"presets: {error.message}", error.hint))
+                self._problems += self._no_preset(name, document, number, error)
                 continue
             found.append(name)
             self._read(path, "preset", name)
         return found
 
+    def _no_preset(
+        self, name: str, document: Document | None, number: int, error: NotFound
+    ) -> Iterator[Problem]:
+        """Why a preset cannot be used; nothing where its name is not even one: the schema has said so."""
+        message, hint = error.message, error.hint
+        hidden = self.base / "presets" / f"{name}.yaml"
+        if NAME.match(name) and files.is_there(hidden):
+            message, hint = f'the preset "{shown(name)}" is not in order', f"mend presets/{name}.yaml"
+        if document is None:
+            yield Problem(message, hint=hint)
+        elif NAME.match(name):
+            yield document.problem(("presets", number), f"presets: {message}", hint)
+
     def _entries(self) -> dict[str, tuple[Mapping[str, Any], str, str | None]]:
         """Every task's entry, where it stands, and the preset it belongs to; an id is used once."""
         found: dict[str, tuple[Mapping[str, Any], str, str | None]] = {}
         declared_in: dict[str, Document] = {}
-        for document, preset in self._sources:
-            tasks = document.data.get("tasks") if isinstance(document.data, dict) else None
-            for task_id, entry in tasks.items() if isinstance(tasks, dict) else ():
-                origin = f"{document.name}:{document.line(('tasks', task_id))}"
+        for source, preset in self._sources:
+            document = source.document
+            for task_id, entry, origin in source.entries:
                 if task_id not in found:
                     found[task_id], declared_in[task_id] = (entry, origin, preset), document
                     continue
@@ -176,15 +252,32 @@ class Loading:
                 self._problems.append(mendable.problem(("tasks", task_id), message, _TWICE, of_key=True))
         return found
 
-    def _check_hosts(self, main: Document, settings: Mapping[str, Any]) -> None:
+    def _check_after(self) -> None:
+        """Who waits for whom: unknown tasks and circles, each told where it is written."""
+        if self.own:
+            return  # a task of a file that is not in order would seem to be missing
+        waits: dict[str, list[str]] = {}
+        written: dict[str, Source] = {}
+        for source, _ in self._sources:
+            for task_id, entry, _ in source.entries:
+                waits[task_id] = [found.task for found in definitions.dependencies_of(entry.get("after", []))]
+                written[task_id] = source
+        for task_id, number, message in dependencies.faults(waits) if any(waits.values()) else ():
+            document = written[task_id].document
+            place: tuple[str | int, ...] = ("tasks", task_id, "after")
+            if isinstance(document.data["tasks"][task_id]["after"], list):
+                place += (number,)
+            self._problems.append(document.problem(place, message))
+
+    def _check_hosts(self, main: Document, settings: Mapping[str, Any]) -> Iterator[Problem]:
         hosts = settings.get("hosts")
         for host in hosts if isinstance(hosts, dict) else ():
             counted = budget_name(host)
             if counted != host.lower().rstrip("."):
                 message = f'hosts: "{shown(host)}" is counted together with {counted}; write its budget there'
-                self._problems.append(main.problem(("hosts", host), message, of_key=True))
+                yield main.problem(("hosts", host), message, of_key=True)
 
-    def _check_api(self, main: Document, settings: Mapping[str, Any]) -> None:
+    def _check_api(self, main: Document, settings: Mapping[str, Any]) -> Iterator[Problem]:
         given = settings.get("api")
         api = given if isinstance(given, dict) else {}
         host = api.get("host")
@@ -193,22 +286,23 @@ class Loading:
             return
         if not api.get("tokens") and not is_loopback(host):
             message = f"api.host: {shown(host)} can be reached by others, and there is no token"
-            self._problems.append(main.problem(("api", "host"), message, _TOKENS))
+            yield main.problem(("api", "host"), message, _TOKENS)
+
+    def _no_file(self, path: Path) -> str:
+        """Why a named file cannot be included; nothing where it can be tried."""
+        if path in self.view.instead:
+            return "" if self.view.instead[path] is not None else "there is no file"
+        try:
+            path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return "there is no file"
+        except OSError as error:
+            return f"{error.strerror or error}:"
+        return ""
 
 
 _TOKENS = 'set api.tokens, for example ["${env:STOMA_TOKEN}"], or api.host: 127.0.0.1'
 _TWICE = "give one of them another id; a preset's task cannot be replaced, but disable-task switches it off"
-
-
-def _no_file(path: Path) -> str:
-    """Why a named file cannot be included; nothing where it can be tried."""
-    try:
-        path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return "there is no file"
-    except OSError as error:
-        return f"{error.strerror or error}:"
-    return ""
 
 
 def _settings(given: Mapping[str, Any], *, built_in: bool) -> dict[str, Any]:

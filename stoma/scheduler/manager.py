@@ -16,26 +16,30 @@ from time import monotonic, sleep
 
 from stoma.errors import Blocked, Problem, StoreError
 from stoma.log import log_details, logger
-from stoma.scheduler import agenda
-from stoma.scheduler.base import Run, SkipReason, Task, iso
-from stoma.scheduler.config import Config, blocked_reason, load_config, task_hash
+from stoma.scheduler import lastgood
+from stoma.scheduler.base import Run, Task, iso
+from stoma.scheduler.config import Config, blocked_reason
+from stoma.scheduler.following import Following
 from stoma.scheduler.foreground import Foreground
 from stoma.scheduler.handle import Handle, TaskState, followed, started
 from stoma.scheduler.heartbeat import Heartbeat
 from stoma.scheduler.inforce import InForce
+from stoma.scheduler.loader import Loader
 from stoma.scheduler.overview import task_overview
 from stoma.scheduler.owner import this_process
 from stoma.scheduler.parts import (
     connect,
     hand_run,
-    host_of,
     surroundings,
+    switch,
     task_named,
 )
+from stoma.scheduler.runlog import FLUSH_SECONDS, RunLog
 from stoma.scheduler.runner import Runner, recover
 from stoma.scheduler.settling import settle_due
 from stoma.scheduler.ticker import Ticker
 from stoma.scheduler.uptake import Uptake
+from stoma.scheduler.watcher import Watcher
 from stoma.stores import Store
 from stoma.stores.agenda import CLOCK_FAULT
 
@@ -56,25 +60,29 @@ class Scheduler:
         self,
         config: Config | Path | str | None = None,
         *,
-        reload: Callable[[], Config] | None = None,
+        reload: Loader | None = None,
         clock: Callable[[], datetime] | None = None,
     ) -> None:
-        """`config` is a Config or the path of a stoma.yaml; `reload` reads it anew when files were edited."""
+        """`config` is a Config or the path of a stoma.yaml; `reload` reads it anew when files were edited.
+
+        A Config that was made in Python has no files. A broken file is replaced by its last good text, if there is one.
+        """
         given = config if isinstance(config, Config) else None
-        path = given.path if given is not None else _path(config)
-        first = given or (reload() if reload else load_config(path))
-        # A stoma.yaml that was there and is gone is a fault, not a wish for the built-in preset.
-        path = first.path or path
-        self._in_force = InForce(first, reload or (lambda: load_config(path)))
+        if reload is None and (given is None or given.files):
+            path = given.path if given is not None else _path(config)
+            reload = Loader(path, base=given.base if given is not None else None)
+        first = given or lastgood.at_start(reload or Loader())[0]
+        self._in_force = InForce(first, reload)
         self.last_tick: float | None = None
         self.store: Store = connect(self.config, clock=clock)
+        self.store.runs.on_final = Following(lambda: self.config)
         self.ticker = Ticker()
         self._loop_thread: threading.Thread | None = None
         self._end_asked = False
         self._stopping = threading.Event()
         self._wake = threading.Event()
         self._look_again = threading.Event()
-        self._overrides: dict[str, bool] = {}
+        self._stirred = threading.Event()
         self._around = surroundings(self.config, self.store)
         self.runner = Runner(
             self._around,
@@ -82,7 +90,9 @@ class Scheduler:
             self.config.max_concurrent_tasks,
             on_end=self._run_ended,
         )
+        self._run_log = RunLog(self.runner)
         self._uptake = Uptake(self._in_force, self.store, self.ticker, self.runner, self._around)
+        self.watcher = Watcher(self._files_stirred)
         self.heartbeat = Heartbeat(self.store, self._in_force)
         self._held = ExitStack()
         self._is_held = False
@@ -95,18 +105,25 @@ class Scheduler:
         self.hold()
         try:
             now = self._last_now = self.store.now()
+            # A file that is broken at the start is told at once.
+            self._in_force.look()
             recover(self.store, self._task_in_force, now)
             self.take_up(now)
+            self._run_log.install()
             for interval, name, work in (
                 (HEARTBEAT, "heartbeat", self.beat),
+                (timedelta(seconds=FLUSH_SECONDS), "run logs", self._flush_run_log),
                 (min(HEARTBEAT, self.config.lease / 3), "leases", self.runner.keep),
-                (RESCAN, "rescan", self.rescan),
+                (RESCAN, "rescan", lambda: self.rescan(settled=True)),
             ):
                 self.ticker.every(interval, name, work)
             self._run_on_start(now)
             self.last_tick = monotonic()
             self.beat()
+            if self._in_force.has_files:
+                self.watcher.start(self.config)
         except BaseException:
+            self._run_log.close()
             self._held.close()
             self._is_held = False
             raise
@@ -126,6 +143,7 @@ class Scheduler:
             return
         until = monotonic() + seconds
         self._stopping.set()
+        self.watcher.stop()
         self.runner.ask_to_stop()
         self._wake.set()
         self.store.database.hurry()
@@ -140,6 +158,8 @@ class Scheduler:
             if self._loop_thread is not None:
                 self._loop_thread.join(timeout=1.5)
                 self.runner.stop(until - monotonic())
+                self._run_log.close()
+                self._flush_run_log()
                 self.heartbeat.leave(self.runner, self.loaded_at)
         except StoreError as error:
             logger.error("while stopping: {}", error.message)
@@ -177,6 +197,11 @@ class Scheduler:
         return self._in_force.errors
 
     @property
+    def restart_needed(self) -> list[str]:
+        """What was edited and only a restart brings into force, as it is written: `store.url`."""
+        return self._in_force.restart_needed
+
+    @property
     def is_running(self) -> bool:
         """True between start and stop."""
         return self._loop_thread is not None and not self._stopping.is_set()
@@ -200,7 +225,7 @@ class Scheduler:
         """Add a task for the life of this process; raises ConfigError when its id is taken."""
         self._in_force.add(task)
         # The loop takes it up: the ticker is its own.
-        self._uptake.note()
+        self._uptake.note(task.id)
         self._wake.set()
 
     def _task_in_force(self, task_id: str) -> Task | None:
@@ -227,16 +252,14 @@ class Scheduler:
         if self.is_running:
             return followed(self.store, self.queue(task), self._stopping)
         around = surroundings(self.config, self.store)
-        return started(
-            Foreground(around, [task], {task.id: task_hash(task)}, {task.id: host_of(task)}, slots=1)
-        )
+        return started(Foreground(around, [task], slots=1))
 
     def queue(self, task: Task, reason: str | None = None) -> Run:
         """Put a run of the task into the queue; raises Blocked when it cannot run now."""
         blocked = blocked_reason(task, self.config)
         if blocked is not None:
             raise Blocked(f"{task.id} is blocked: {blocked}")
-        run = self.store.runs.add(hand_run(self.config, task, reason), self.store.now())
+        run = self.store.runs.add(hand_run(task, reason), self.store.now())
         self._wake.set()
         return run
 
@@ -251,8 +274,31 @@ class Scheduler:
 
     def enable(self, task_id: str, enabled: bool) -> None:
         """Switch a task on or off, for good."""
-        task = task_named(self.config, task_id)
-        self.store.agenda.enable(task.id, enabled, self.store.now())
+        switch(self.store, task_named(self.config, task_id), enabled)
+        self.heartbeat.note_change()
+        self._wake.set()
+
+    def cancel(self, run_id: int) -> Run:
+        """End a run: one that waits at once, one that works at its next page. Raises NotFound, UsageError."""
+        run = self.store.runs.ask_cancel(run_id, self.store.now())
+        self._wake.set()
+        return run
+
+    def retry(self, run_id: int) -> Run:
+        """Begin a run again that ended without success, or end its wait. Raises NotFound, UsageError."""
+        run = self.store.runs.again(run_id, self.store.now())
+        self._wake.set()
+        return run
+
+    def pause(self) -> None:
+        """Start nothing more, for good; what runs ends. What falls due meanwhile is skipped as paused."""
+        self.store.agenda.pause(True, self.store.now())
+        self.heartbeat.note_change()
+
+    def resume(self) -> None:
+        """End the pause."""
+        # What fell due until now belongs to the pause.
+        self.store.agenda.pause(False, self.store.now())
         self.heartbeat.note_change()
         self._wake.set()
 
@@ -263,14 +309,18 @@ class Scheduler:
         while not self._stopping.wait(pause):
             try:
                 self.ticker.ring()
-                if self._look_again.is_set():
+                if self._look_again.is_set() or self._stirred.is_set():
+                    asked = self._look_again.is_set()
                     self._look_again.clear()
-                    self.rescan()
+                    self._stirred.clear()
+                    self.rescan(settled=not asked)
                 self._uptake.finish()
                 now = self.store.now()
                 self._watch_clock(now)
                 self.tick(now)
-                self.runner.fill()
+                self.runner.heed_cancels()
+                if self.store.agenda.paused_since() is None:
+                    self.runner.fill()
                 self.last_tick = monotonic()
                 most = self.config.check_interval.total_seconds()
                 self._wake.wait(self.ticker.idle_seconds(self.store.now(), most))
@@ -301,16 +351,9 @@ class Scheduler:
         """Settle every task that is due at `now`; gives the runs that came of it."""
         if not self.ticker.is_due(now):
             return []
-        self._overrides = self.store.agenda.overrides()
-        made = settle_due(self.store, self.ticker, self.config.tasks, self._refusal, now)
+        made = settle_due(self.store, self.ticker, self.config, now)
         self.heartbeat.note_change()
         return made
-
-    def _refusal(self, task: Task) -> agenda.Refusal | None:
-        if not self._overrides.get(task.id, task.enabled):
-            return agenda.Refusal(SkipReason.DISABLED)
-        blocked = blocked_reason(task, self.config)
-        return agenda.Refusal(SkipReason.BLOCKED, blocked) if blocked else None
 
     # -- regular jobs ----------------------------------------------------------------------------------------
 
@@ -318,11 +361,22 @@ class Scheduler:
         """Say that this process lives, in the store and in the state file."""
         self.heartbeat.beat(self.runner, self.loaded_at)
 
-    def rescan(self) -> None:
-        """Take up edited files; a broken edit is reported and changes nothing."""
-        if self._uptake.rescan(self.tick):
+    def rescan(self, *, settled: bool = False) -> None:
+        """Take up edited files; what is broken is reported and stays as it was.
+
+        `settled` leaves files alone that somebody seems to be writing just now.
+        """
+        if self._uptake.rescan(self.tick, settled=settled):
             self.heartbeat.note_change()
             self.beat()
+        self.watcher.aim(self.config)
+
+    def _files_stirred(self) -> None:
+        self._stirred.set()
+        self._wake.set()
+
+    def _flush_run_log(self) -> None:
+        self._run_log.flush(self.store, self.store.now())
 
     def look_again(self) -> None:
         """Take up edited files with the next turn of the loop, instead of with the next rescan."""
@@ -343,7 +397,7 @@ class Scheduler:
         for task in self.config.tasks.values():
             wanted = task.run_on_start and overrides.get(task.id, task.enabled)
             if wanted and blocked_reason(task, self.config) is None and not self.store.runs.open_of(task.id):
-                self.store.runs.add(hand_run(self.config, task, "run_on_start"), now)
+                self.store.runs.add(hand_run(task, "run_on_start"), now)
 
 
 def _path(given: object) -> Path | None:

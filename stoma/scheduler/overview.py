@@ -130,6 +130,7 @@ def status_overview(config: Config, store: Store, now: datetime) -> dict[str, An
         "tasks": len(tasks),
         "enabled": sum(task["enabled"] for task in tasks),
         "blocked": sum(task["status"] == "blocked" for task in tasks),
+        "paused_since": iso(store.agenda.paused_since()),
         "running_runs": running,
         "waiting_runs": waiting,
         "next_runs": sorted(

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from stoma import collectors
 from stoma.errors import Blocked, ConfigError, NotFound, Problem
@@ -53,16 +54,28 @@ def surroundings(config: Config, store: Store) -> Surroundings:
     )
 
 
-def hand_run(config: Config, task: Task, reason: str | None = None) -> NewRun:
-    """A run that somebody asked for."""
+def new_run(task: Task, trigger: str, **more: Any) -> NewRun:
+    """A run of a task, about to be queued."""
     return NewRun(
         task_id=task.id,
-        trigger=hand_trigger(),
+        trigger=trigger,
         priority=task.priority,
         config_hash=task_hash(task),
         host=host_of(task),
-        reason=reason,
+        starts_over=bool(task.after),
+        **more,
     )
+
+
+def hand_run(task: Task, reason: str | None = None) -> NewRun:
+    """A run that somebody asked for."""
+    return new_run(task, hand_trigger(), reason=reason)
+
+
+def switch(store: Store, task: Task, enabled: bool) -> None:
+    """Switch a task on or off, for good; nothing changes where it is so already."""
+    if store.agenda.overrides().get(task.id, task.enabled) != enabled:
+        store.agenda.enable(task.id, enabled, store.now())
 
 
 def host_of(task: Task) -> str | None:

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import blake2b
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import orjson
@@ -36,14 +37,16 @@ from stoma.hosts import HostRule
 from stoma.log import logger
 from stoma.records import CollectorResult, Record, Reject
 from stoma.references import resolve, unset
+from stoma.scheduler import outage
 from stoma.scheduler.base import Run, Task, TaskStatus
+from stoma.scheduler.network import Network
 from stoma.scheduler.normalizing import normalize, normalizer_of
 from stoma.scheduler.retry import next_try
 from stoma.stores import Store
-from stoma.stores.base import Transaction
+from stoma.stores.base import Row, Transaction
 from stoma.stores.hosts import Budgets
 from stoma.stores.records import Prepared, save, save_rejects
-from stoma.stores.runs import End, finish
+from stoma.stores.runs import End
 
 MOST_REJECTS_KEPT = 100
 """Rejected items kept of one page; all of them are counted."""
@@ -59,6 +62,7 @@ class Surroundings:
     owner: str
     hosts: Mapping[str, HostRule] = field(default_factory=dict)
     contact: str | None = None
+    network: Network = field(default_factory=Network)
     # True where this process keeps its unfinished runs for itself instead of giving them back to the queue.
     keeps_retries: bool = False
 
@@ -69,8 +73,15 @@ class Control:
 
     stopping: threading.Event = field(default_factory=threading.Event)
     deadline: Deadline = field(default_factory=lambda: Deadline(float("inf")))
+    # Since when (on the clock of `monotonic`) somebody wants the run to end for good.
+    cancelled_at: float | None = None
     # Called after each committed page with the counters so far.
     on_page: Callable[[Tally], None] = lambda _: None
+
+    def cancel(self) -> None:
+        """Let the run end for good at its next page."""
+        self.cancelled_at = self.cancelled_at or monotonic()
+        self.stopping.set()
 
 
 @dataclass(slots=True)
@@ -84,6 +95,12 @@ class Tally:
 
 def execute(run: Run, task: Task, around: Surroundings, control: Control) -> Run | None:
     """Carry a claimed run to the end of this attempt; the row as it stands then, or None when it was fenced."""
+    keeper = around.owner if around.keeps_retries else None
+    if around.network.is_out:
+        now = around.store.now()
+        if held := outage.hold(around.network, run, now):
+            kept_until = now + around.lease
+            return around.store.runs.end(run, held, now, reserved_by=keeper, reserved_until=kept_until)
     try:
         return _collect(run, task, around, control)
     except Fenced:
@@ -91,8 +108,11 @@ def execute(run: Run, task: Task, around: Surroundings, control: Control) -> Run
         return None
     except Exception as error:  # collectors and normalizers may be anybody's code
         now = around.store.now()
-        end = judge_error(run, task, error, now)
-        keeper = around.owner if around.keeps_retries else None
+        end = outage.judge(around.network, run, error, now) or judge_error(run, task, error, now)
+        if isinstance(error, outage.ANSWERS):
+            outage.answered(around.network, around.store, run, now)
+        if control.cancelled_at is not None:
+            end = End(TaskStatus.CANCELLED, reason="cancelled by hand", is_try=False)
         return around.store.runs.end(run, end, now, reserved_by=keeper, reserved_until=now + around.lease)
 
 
@@ -157,6 +177,7 @@ def _collect(run: Run, task: Task, around: Surroundings, control: Control) -> Ru
             records, rejects = normalize(normalizer, result)
             latest_cursor = result.cursor or latest_cursor
             ended = _save_page(around, run, task, mark, result, records, rejects, latest_cursor)
+            outage.answered(around.network, store, run, collection.now)
             tally.pages += 1
             tally.seen += len(result.items)
             tally.expected = result.expected
@@ -166,7 +187,8 @@ def _collect(run: Run, task: Task, around: Surroundings, control: Control) -> Ru
         # The source ended without saying so on its last page.
         now = store.now()
         with store.database.transaction() as tx:
-            return _finish(tx, run, task, mark, latest_cursor, now)
+            total = tx.one("run_get", id=run.id) or {"seen": 0, "rejected": 0}
+            return _finish(store, tx, run, task, mark, latest_cursor, total, now)
 
 
 class _StoreClock(Clock):
@@ -195,20 +217,22 @@ def _save_page(
     now = store.now()
     with store.database.transaction() as tx:
         counts = {"seen": len(result.items), "rejected": len(rejects)}
-        if not tx.execute("run_page", id=run.id, fence=run.fence, lease_until=now + around.lease, **counts):
+        total = tx.one("run_page", id=run.id, fence=run.fence, lease_until=now + around.lease, **counts)
+        if total is None:
             raise Fenced(f"run {run.id} of {run.task_id} has another owner now")
         outcome = save(tx, prepared, task.id, run.id, now)
-        tx.execute(
-            "run_page_outcome",
-            id=run.id,
-            new=outcome.new,
-            changed=outcome.changed,
-            unchanged=outcome.unchanged,
-        )
+        if result.items:
+            tx.execute(
+                "run_page_outcome",
+                id=run.id,
+                new=outcome.new,
+                changed=outcome.changed,
+                unchanged=outcome.unchanged,
+            )
         if rejects:
             save_rejects(tx, rejects[:MOST_REJECTS_KEPT], task.id, run.id, now)
         if result.next_page is None:
-            return _finish(tx, run, task, mark, cursor, now)
+            return _finish(store, tx, run, task, mark, cursor, total, now)
         tx.execute(
             "progress_save",
             task_id=task.id,
@@ -223,27 +247,33 @@ def _save_page(
 
 
 def _finish(
-    tx: Transaction, run: Run, task: Task, mark: str, cursor: Mapping[str, Any] | None, now: datetime
+    store: Store,
+    tx: Transaction,
+    run: Run,
+    task: Task,
+    mark: str,
+    cursor: Mapping[str, Any] | None,
+    total: Row,
+    now: datetime,
 ) -> Run:
     """End a run that came to its end: the cursor moves here and nowhere else."""
     tx.execute("progress_delete", task_id=task.id, scope=run.scope)
-    row = tx.one("run_get", id=run.id)
-    seen, rejected = (row["seen"], row["rejected"]) if row else (0, 0)
+    seen, rejected = total["seen"], total["rejected"]
     if seen and rejected >= seen:
         reason = f"every one of {seen} items was rejected; the table rejects says why"
-        return finish(tx, run, End(TaskStatus.SUSPECT, reason=reason), now)
+        return store.runs.finish(tx, run, End(TaskStatus.SUSPECT, reason=reason), now)
     least = task.expect.min_records
-    if least is None:
+    if least is None and not seen:
         before = tx.one("run_seen_before", task_id=task.id)
         least = 1 if before is not None and before["seen"] else 0
-    if seen < least:
+    if least is not None and seen < least:
         reason = f"saw {seen} records, expected at least {least}"
-        return finish(tx, run, End(TaskStatus.SUSPECT, reason=reason), now)
+        return store.runs.finish(tx, run, End(TaskStatus.SUSPECT, reason=reason), now)
     if cursor is not None and run.scope == "live":
         tx.execute(
             "cursor_move", task_id=task.id, fingerprint=mark, position=dict(cursor), run_id=run.id, now=now
         )
-    return finish(tx, run, End(TaskStatus.COMPLETED), now)
+    return store.runs.finish(tx, run, End(TaskStatus.COMPLETED), now)
 
 
 def _cursor(store: Store, task: Task, mark: str) -> Mapping[str, Any] | None:

@@ -103,13 +103,22 @@ class Runner:
         """Renew the leases of what works, give up what hangs, and take back what others have lost."""
         store, now = self._around.store, self._around.store.now()
         for thread, entry in list(self._working.items()):
-            if entry.control.deadline.remaining() < -GRACE_SECONDS:
-                self._abandon(thread, entry, now)
+            if end := hung(entry.task, entry.control):
+                self._abandon(thread, entry, end, now)
         mine = [entry.run for entry in self.working]
         if mine:
             store.runs.renew(mine, self._around.owner, now + self._around.lease)
         # Behind the renewal: after a long sleep the leases of what still works here have passed too.
         recover(store, self._find_task, now, spared={run.id for run in mine})
+
+    def heed_cancels(self) -> None:
+        """Let runs end that somebody asked to end."""
+        if not self._working:
+            return
+        asked = {run.id for run in self._around.store.runs.cancel_asked()}
+        for entry in self.working:
+            if entry.run.id in asked:
+                entry.control.cancel()
 
     def ask_to_stop(self) -> None:
         """Ask every run to stop at its next page, and claim no more."""
@@ -161,7 +170,7 @@ class Runner:
             if self._stopping:
                 entry.control.stopping.set()
         try:
-            with logger.contextualize(subject=f"{task.id} #{run.id}: "):
+            with logger.contextualize(subject=f"{task.id} #{run.id}: ", run=run.id, worker=self):
                 ended = execute(run, task, self._around, entry.control)
                 if ended is not None:
                     report(ended)
@@ -189,13 +198,12 @@ class Runner:
             end = End(TaskStatus.CANCELLED, reason="its task is not declared any more", is_try=False)
         store.runs.end(run, end, now)
 
-    def _abandon(self, thread: threading.Thread, entry: Working, now: datetime) -> None:
+    def _abandon(self, thread: threading.Thread, entry: Working, end: End, now: datetime) -> None:
         """A thread that hangs in foreign code cannot be killed: its run ends without it."""
         self._give_up(thread)
         entry.control.stopping.set()
-        end = hung(entry.task)
         self._around.store.runs.end(entry.run, end, now)
-        logger.error("run {} of {} {}", entry.run.id, entry.task.id, end.error)
+        logger.error("run {} of {} {}", entry.run.id, entry.task.id, end.error or end.reason)
 
     def _give_up(self, thread: threading.Thread) -> None:
         with self._lock:
@@ -214,9 +222,18 @@ CUT_OFF = End(TaskStatus.INTERRUPTED, reason="stopped while it did not answer", 
 """The end of a run whose thread was asked to stop and did not answer in time."""
 
 
-def hung(task: Task) -> End:
-    """The end of a run whose thread outlived its deadline; not tried again, for it would only hang once more."""
-    return End(TaskStatus.FAILED, error=f"timed out after {task.timeout}: its thread hangs and was given up")
+def hung(task: Task, control: Control) -> End | None:
+    """The end of a run whose thread does not heed its deadline or its cancelling; None while it may still do so.
+
+    It is not tried again, for it would only hang once more.
+    """
+    if control.cancelled_at is not None and monotonic() - control.cancelled_at > GRACE_SECONDS:
+        return End(TaskStatus.CANCELLED, reason="cancelled by hand; its thread hangs and was given up")
+    if control.deadline.remaining() < -GRACE_SECONDS:
+        return End(
+            TaskStatus.FAILED, error=f"timed out after {task.timeout}: its thread hangs and was given up"
+        )
+    return None
 
 
 def recover(

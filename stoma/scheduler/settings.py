@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
@@ -14,6 +14,7 @@ from stoma.resources import preset_path
 from stoma.scheduler import files
 from stoma.scheduler.base import Task
 from stoma.scheduler.definitions import stable_hash, task_hash
+from stoma.scheduler.dependencies import followers
 
 BUILT_IN_PRESET = "default"
 CONTACT = "${env:STOMA_CONTACT}"
@@ -56,15 +57,32 @@ class Config:
     include: tuple[str, ...] = files.DEFAULT_INCLUDE
     # Every file that was read, with the hash of its content.
     files: Mapping[str, str] = field(default_factory=dict)
+    # The hashes of tasks, each with the task it was made of: one that no edit touched is not hashed again.
+    hashes: dict[str, tuple[Task, str]] = field(default_factory=dict, compare=False, repr=False)
 
     @cached_property
     def hash(self) -> str:
         """16 hex digits of all tasks and settings: equal on all nodes that were given the same."""
-        settings = [
+        return stable_hash([self.settings, {i: self._hash_of(task) for i, task in self.tasks.items()}])
+
+    @property
+    def settings(self) -> Sequence[object]:
+        """All but the tasks, as plain values."""
+        return [
             self.timezone, self.max_concurrent_tasks, str(self.check_interval), str(self.lease), self.store_url,
             self.synchronous, str(self.api), self.contact, {host: str(rule) for host, rule in self.hosts.items()},
         ]  # fmt: skip
-        return stable_hash([settings, {i: task_hash(task) for i, task in self.tasks.items()}])
+
+    def _hash_of(self, task: Task) -> str:
+        known = self.hashes.get(task.id)
+        if known is None or known[0] is not task:
+            known = self.hashes[task.id] = task, task_hash(task)
+        return known[1]
+
+    @cached_property
+    def followers(self) -> Mapping[str, Sequence[str]]:
+        """By task: those that wait for its end."""
+        return followers(self.tasks)
 
     def files_signature(self) -> Mapping[str, str]:
         """What `files` would be now; different from it when something was edited, added or removed."""

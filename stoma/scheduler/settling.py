@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from stoma.log import logger
 from stoma.scheduler import agenda
-from stoma.scheduler.base import NewRun, Skip, Task, at_trigger, iso
-from stoma.scheduler.config import schedule_hash, task_hash
-from stoma.scheduler.parts import host_of
+from stoma.scheduler.base import Skip, Switches, Task, at_trigger, iso
+from stoma.scheduler.config import Config, schedule_hash
+from stoma.scheduler.judging import judge
+from stoma.scheduler.parts import new_run
 from stoma.scheduler.ticker import Ticker
 from stoma.stores import Store
 from stoma.stores.agenda import account, standing
@@ -18,17 +18,14 @@ from stoma.stores.base import Transaction
 AT_ONCE = 200
 """Due tasks settled in one transaction: enough to be quick, few enough to keep it short."""
 
-Refuse = Callable[[Task], agenda.Refusal | None]
 
-
-def settle_due(
-    store: Store, ticker: Ticker, tasks: Mapping[str, Task], refuse: Refuse, now: datetime
-) -> list[int]:
+def settle_due(store: Store, ticker: Ticker, config: Config, now: datetime) -> list[int]:
     """Deal with every instant that is due at `now`; gives the ids of the runs that came of it.
 
     A task whose transaction fails stays due, so that nothing is lost but time.
     """
     due = ticker.tick(now)
+    switches = store.agenda.switches()
     made: list[int] = []
     for start in range(0, len(due), AT_ONCE):
         chunk = due[start : start + AT_ONCE]
@@ -36,9 +33,9 @@ def settle_due(
         try:
             with store.database.transaction() as tx:
                 for task_id in chunk:
-                    if task_id not in tasks:
+                    if task_id not in config.tasks:
                         continue
-                    settled[task_id], runs = _settle(tx, ticker, tasks[task_id], refuse, now)
+                    settled[task_id], runs = _settle(tx, ticker, config, switches, config.tasks[task_id], now)
                     made += runs
         except BaseException:
             for task_id in due[start:]:
@@ -50,7 +47,7 @@ def settle_due(
 
 
 def _settle(
-    tx: Transaction, ticker: Ticker, task: Task, refuse: Refuse, now: datetime
+    tx: Transaction, ticker: Ticker, config: Config, switches: Switches, task: Task, now: datetime
 ) -> tuple[datetime, list[int]]:
     before = standing(tx, task.id, schedule_hash(task))
     if before is None:
@@ -58,22 +55,21 @@ def _settle(
         return now, []
     decision = agenda.settle(
         task,
-        ticker.patterns(task.id),
+        ticker.timetables(task.id),
         before.accounted_until,
         now,
-        refusal=refuse(task),
+        judge=judge(task, config, switches, tx, now),
         has_open_run=bool(before.open_runs),
     )
     for skip in decision.skips:
         logger.info("{}: {}", task.id, _told(skip))
     runs = [
-        NewRun(
-            task_id=task.id,
-            trigger=at_trigger(instant),
-            priority=task.priority,
-            config_hash=task_hash(task),
+        new_run(
+            task,
+            at_trigger(instant),
             scheduled_for=instant,
-            host=host_of(task),
+            not_before=decision.waits.get(instant),
+            reason="spread" if instant in decision.waits else None,
         )
         for instant in decision.runs
     ]

@@ -7,14 +7,14 @@ clock that jumped (daylight saving, a suspended laptop) is noticed here and the 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import schedule
 
 from stoma.errors import StoreError
 from stoma.log import log_details, logger
-from stoma.scheduler.agenda import Pattern, next_due
+from stoma.scheduler.agenda import Timetable, next_due
 
 
 class Ticker:
@@ -22,36 +22,54 @@ class Ticker:
 
     def __init__(self) -> None:
         self._clock = schedule.Scheduler()
-        self._patterns: dict[str, Sequence[Pattern]] = {}
+        self._timetables: dict[str, Sequence[Timetable]] = {}
         self._next: dict[str, datetime] = {}
         self._heap: list[tuple[datetime, str]] = []
         self._store_failed = False
 
     # -- due instants ----------------------------------------------------------------------------------------
 
-    def load(self, patterns: Mapping[str, Sequence[Pattern]], accounted: Mapping[str, datetime]) -> None:
+    def load(self, timetables: Mapping[str, Sequence[Timetable]], accounted: Mapping[str, datetime]) -> None:
         """Take these tasks, each accounted for until the given instant, in place of the ones before."""
-        self._patterns = dict(patterns)
+        self._timetables = dict(timetables)
         self._next = {}
-        for task_id, of_task in self._patterns.items():
+        for task_id, of_task in self._timetables.items():
             due = next_due(of_task, accounted[task_id])
             if due is not None:
                 self._next[task_id] = due
         self._heap = [(due, task_id) for task_id, due in self._next.items()]
         heapq.heapify(self._heap)
 
-    def patterns(self, task_id: str) -> Sequence[Pattern]:
-        """The patterns of a task; empty when it runs only by hand."""
-        return self._patterns.get(task_id, ())
+    def update(
+        self,
+        timetables: Mapping[str, Sequence[Timetable]],
+        accounted: Mapping[str, datetime],
+        gone: Iterable[str],
+    ) -> None:
+        """Take these tasks and drop those that are gone; all others keep their next instant."""
+        for task_id in gone:
+            self._timetables.pop(task_id, None)
+            self._next.pop(task_id, None)
+        for task_id, of_task in timetables.items():
+            self._timetables[task_id] = of_task
+            self._set(task_id, next_due(of_task, accounted[task_id]))
+        # What an edit has overtaken stays in the heap until its time comes; it may not become the most of it.
+        if len(self._heap) > 2 * len(self._next) + 100:
+            self._heap = [(due, task_id) for task_id, due in self._next.items()]
+            heapq.heapify(self._heap)
+
+    def timetables(self, task_id: str) -> Sequence[Timetable]:
+        """The schedules of a task; empty when it runs only by hand."""
+        return self._timetables.get(task_id, ())
 
     def tick(self, now: datetime) -> list[str]:
         """The tasks that are due, in the order of their instants; each stays due until it is `settled`."""
-        due = []
+        due: dict[str, None] = {}
         while self._heap and self._heap[0][0] <= now:
             instant, task_id = heapq.heappop(self._heap)
             if self._next.get(task_id) == instant:
-                due.append(task_id)
-        return due
+                due[task_id] = None
+        return [*due]
 
     def is_due(self, now: datetime) -> bool:
         """True when `tick` would name a task: a look at one instant, however many tasks there are."""
@@ -59,7 +77,7 @@ class Ticker:
 
     def settled(self, task_id: str, accounted_until: datetime) -> None:
         """A task is accounted for until this instant: wait for its next one."""
-        due = next_due(self.patterns(task_id), accounted_until)
+        due = next_due(self.timetables(task_id), accounted_until)
         self._set(task_id, due)
 
     def postponed(self, task_id: str) -> None:

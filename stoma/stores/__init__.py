@@ -11,7 +11,9 @@ from typing import Any
 from stoma.errors import ConfigError, Problem
 from stoma.stores.agenda import Agenda
 from stoma.stores.base import Database
+from stoma.stores.files import Files
 from stoma.stores.hosts import Hosts
+from stoma.stores.logs import Logs
 from stoma.stores.nodes import Nodes
 from stoma.stores.records import Records
 from stoma.stores.runs import Runs
@@ -27,6 +29,8 @@ class Store:
         self.agenda = Agenda(database)
         self.hosts = Hosts(database)
         self.nodes = Nodes(database)
+        self.files = Files(database)
+        self.logs = Logs(database)
 
     @property
     def dialect(self) -> str:

@@ -6,12 +6,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from stoma.scheduler.base import NewRun, Run, Skip
-from stoma.stores.base import Database, Row, Transaction
+from stoma.scheduler.base import NewRun, Run, Skip, Switch, Switches
+from stoma.stores.base import Database, Reader, Row, Transaction
 from stoma.stores.runs import insert, open_of
 
 CLOCK_FAULT = timedelta(minutes=2)
 """A clock that differs by more was wrong before or is wrong now; less is what clocks do."""
+
+
+ASKED_SINGLY = 100
+"""So many tasks are looked up one by one; for more of them the whole agenda is read."""
+
+PAUSED = "paused"
+"""The switch that holds everything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +44,11 @@ class Agenda:
         fires. So is one that is accounted for beyond now, as only a clock that was wrong can have left it.
         """
         with self._database.reader() as reader:
-            known = {row["task_id"]: row for row in reader.all("agenda_all")}
+            if len(schedules) > ASKED_SINGLY:
+                rows = reader.all("agenda_all")
+            else:
+                rows = [row for task_id in schedules for row in reader.all("agenda_of", task_id=task_id)]
+        known = {row["task_id"]: row for row in rows}
         fresh = [task_id for task_id in schedules if task_id not in known]
         anew = [
             task_id
@@ -71,10 +82,47 @@ class Agenda:
         with self._database.transaction() as tx:
             tx.execute("override_set", task_id=task_id, enabled=enabled, now=now)
 
+    def pause(self, paused: bool, now: datetime) -> None:
+        """Pause everything, or let it go on; this outlasts a restart."""
+        with self._database.transaction() as tx:
+            tx.execute("switch_set", switch=PAUSED, is_on=paused, now=now)
+
+    def switches(self) -> Switches:
+        """What is switched by hand."""
+        with self._database.reader() as reader:
+            return _switches(reader, reader.all("overrides"))
+
+    def paused_since(self) -> datetime | None:
+        """Since when everything is paused; None while it is not."""
+        with self._database.reader() as reader:
+            switch = _switches(reader, []).paused
+        return switch.changed_at if switch is not None and switch.is_on else None
+
     def overrides(self) -> dict[str, bool]:
         """The tasks that were switched on or off by hand."""
         with self._database.reader() as reader:
             return {row["task_id"]: bool(row["enabled"]) for row in reader.all("overrides")}
+
+    def upstream_ends(self) -> dict[str, dict[str, int]]:
+        """By task with `after`: which upstream has ended since its last run, with the id of that run."""
+        found: dict[str, dict[str, int]] = {}
+        with self._database.reader() as reader:
+            for row in reader.all("upstream_ends_all"):
+                found.setdefault(row["task_id"], {})[row["upstream"]] = row["run_id"]
+        return found
+
+
+def switches_of(reader: Reader, task_id: str) -> Switches:
+    """What is switched by hand, as far as it matters to one task, inside a transaction."""
+    return _switches(reader, reader.all("override_of", task_id=task_id))
+
+
+def _switches(reader: Reader, overrides: Iterable[Row]) -> Switches:
+    paused = reader.one("switch_get", switch=PAUSED)
+    return Switches(
+        tasks={row["task_id"]: Switch(bool(row["enabled"]), row["changed_at"]) for row in overrides},
+        paused=Switch(bool(paused["is_on"]), paused["changed_at"]) if paused is not None else None,
+    )
 
 
 def _begins_anew(row: Row, schedule_hash: str, now: datetime) -> bool:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from stoma.errors import Conflict, Fenced, NotFound
+from stoma.errors import Conflict, Fenced, NotFound, UsageError
 from stoma.hosts import LONGEST_COOLING
 from stoma.records import holdable
 from stoma.references import mask
@@ -48,6 +48,8 @@ class Runs:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        # Called in the transaction in which a run ends for good: what follows from it is decided there.
+        self.on_final: Callable[[Transaction, Run, datetime], None] = lambda tx, run, now: None
 
     # -- waiting ---------------------------------------------------------------------------------------------
 
@@ -100,6 +102,48 @@ class Runs:
                 tx.execute("run_settle", id=run.id, status=str(status), reason=reason, error=None, now=now)
             )
 
+    def ask_cancel(self, run_id: int, now: datetime) -> Run:
+        """End a run: one that waits at once, one that is running at its next page, by who works on it.
+
+        Raises NotFound, and UsageError when it is over already.
+        """
+        run = self.get(run_id)
+        with self._database.transaction() as tx:
+            row = tx.one("run_ask_cancel", id=run_id, now=now)
+        if row is not None:
+            return Run.from_row(row)
+        if not self.settle(run, TaskStatus.CANCELLED, "cancelled by hand", now):
+            current = self.get(run_id)
+            if current.status.is_final:
+                raise UsageError(f"run {run_id} of {run.task_id} is over: it is {current.status}")
+            # It started between the two questions.
+            return self.ask_cancel(run_id, now)
+        return self.get(run_id)
+
+    def again(self, run_id: int, now: datetime) -> Run:
+        """Begin a run again that ended without success, or let one start now that waits for its next try.
+
+        Raises NotFound, and UsageError when it is running or completed.
+        """
+        run = self.get(run_id)
+        values = {"reason": "asked for again", "queue_at": queue_instant(run.priority, now)}
+        with self._database.transaction() as tx:
+            row = tx.one("run_again", id=run_id, **values) or tx.one("run_hasten", id=run_id)
+        if row is None:
+            status = self.get(run_id).status
+            hint = f"`stoma scheduler run-task {run.task_id}` starts a new one" if status.is_final else ""
+            raise UsageError(f"run {run_id} of {run.task_id} is {status}", hint)
+        return Run.from_row(row)
+
+    def hasten(self, reason: str) -> None:
+        """Let all runs start now that wait for this reason."""
+        with self._database.transaction() as tx:
+            tx.execute("run_hasten_all", reason=reason)
+
+    def cancel_asked(self) -> list[Run]:
+        """Running runs that somebody asked to end."""
+        return self._runs("run_cancel_asked")
+
     # -- running ---------------------------------------------------------------------------------------------
 
     def renew(self, runs: list[Run], owner: str, lease_until: datetime) -> None:
@@ -125,9 +169,25 @@ class Runs:
         """Close an attempt; None when the run has another owner by now."""
         with self._database.transaction() as tx:
             try:
-                return finish(tx, run, end, now, reserved_by=reserved_by, reserved_until=reserved_until)
+                return self.finish(tx, run, end, now, reserved_by=reserved_by, reserved_until=reserved_until)
             except Fenced:
                 return None
+
+    def finish(
+        self,
+        tx: Transaction,
+        run: Run,
+        end: End,
+        now: datetime,
+        *,
+        reserved_by: str | None = None,
+        reserved_until: datetime | None = None,
+    ) -> Run:
+        """Close an attempt inside a transaction; raises Fenced when the run has another owner by now."""
+        ended = _finish(tx, run, end, now, reserved_by, reserved_until)
+        if ended.status.is_final:
+            self.on_final(tx, ended, now)
+        return ended
 
     def expired(self, now: datetime) -> list[Run]:
         """Running runs whose lease has passed."""
@@ -208,7 +268,7 @@ def insert(
     lease_until: datetime | None = None,
 ) -> Row | None:
     """Queue a run inside a transaction; None when its trigger has a run already."""
-    return tx.one(
+    row = tx.one(
         "run_insert",
         task_id=new.task_id,
         trigger=new.trigger,
@@ -219,22 +279,24 @@ def insert(
         queue_at=queue_instant(new.priority, new.scheduled_for or now),
         host=new.host,
         config_hash=new.config_hash,
+        not_before=new.not_before,
         owner=owner,
         lease_until=lease_until,
         now=now,
     )
+    if row is not None and new.starts_over:
+        tx.execute("upstream_forget", task_id=new.task_id)
+    return row
 
 
-def finish(
+def _finish(
     tx: Transaction,
     run: Run,
     end: End,
     now: datetime,
-    *,
-    reserved_by: str | None = None,
-    reserved_until: datetime | None = None,
+    reserved_by: str | None,
+    reserved_until: datetime | None,
 ) -> Run:
-    """Close an attempt inside a transaction; raises Fenced when the run has another owner by now."""
     error = _text(end.error)
     row = tx.one(
         "run_end",
@@ -251,7 +313,9 @@ def finish(
     )
     if row is None:
         raise Fenced(f"run {run.id} of {run.task_id} has another owner now")
-    status = end.attempt_status or str(end.status)
+    if row["cancel_asked_at"] is not None and not end.status.is_final:
+        row = tx.one("run_end_asked", id=run.id, now=now) or row
+    status = end.attempt_status or row["status"]
     tx.execute("attempt_end", run_id=run.id, fence=run.fence, now=now, status=status, error=error)
     return Run.from_row(row)
 

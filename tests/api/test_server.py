@@ -271,3 +271,28 @@ def test_a_mistake_of_ours_is_told_to_the_log_alone(
             status, body, _ = client.ask("GET", path)
         assert (status, set(body)) == (500, {"error", "message", "hint"})
         assert "hunter22" not in str(body)
+
+
+def test_runs_are_cancelled_and_begun_again(client: Client, scheduler: Scheduler, script: Script) -> None:
+    script.before_page = lambda number, collection: number == 1 and script.hanging.wait(20)
+    _, run, _ = client.ask("POST", "/api/scheduler/tasks/scripted/run")
+    until(lambda: len(script.asked) == 2)
+    status, body, _ = client.ask("POST", f"/api/scheduler/runs/{run['run']}/cancel")
+    assert (status, body["status"]) == (202, "running")
+    script.hanging.set()
+    until(lambda: scheduler.store.runs.get(run["run"]).status.is_final)
+    assert client.ask("POST", f"/api/scheduler/runs/{run['run']}/cancel")[0] == 400
+    status, body, _ = client.ask("POST", f"/api/scheduler/runs/{run['run']}/retry")
+    assert (status, body["status"]) == (202, "pending")
+    until(lambda: scheduler.store.runs.get(run["run"]).status == "completed")
+    for path in ("99/cancel", "99/retry", "x/cancel", "9" * 40 + "/retry"):
+        assert client.ask("POST", f"/api/scheduler/runs/{path}")[0] == 404
+
+
+def test_everything_is_paused_and_goes_on(client: Client, scheduler: Scheduler) -> None:
+    assert client.ask("POST", "/api/scheduler/pause")[1] == {"paused": True}
+    assert client.ask("GET", "/api/scheduler/status")[1]["paused_since"]
+    _, run, _ = client.ask("POST", "/api/scheduler/tasks/scripted/run")
+    assert client.ask("POST", "/api/scheduler/resume")[1] == {"paused": False}
+    until(lambda: scheduler.store.runs.get(run["run"]).status == "completed")
+    assert client.ask("GET", "/api/scheduler/status")[1]["paused_since"] is None

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stoma.scheduler.agenda import MOST_CAUGHT_UP, Refusal, next_due, settle
-from stoma.scheduler.base import CatchUp, SkipReason, Task
+from stoma.scheduler.agenda import BETWEEN, MOST_CAUGHT_UP, Refusal, next_due, refusal, settle
+from stoma.scheduler.base import CatchUp, SkipReason, Switch, Switches, Task
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
@@ -21,10 +21,18 @@ class Every:
     """Due at every multiple of `step` since the epoch."""
 
     step: timedelta
+    days_off: tuple[int, ...] = ()
+    jitter: timedelta = timedelta(0)
 
     def next_after(self, moment: datetime) -> datetime:
         epoch = datetime(1970, 1, 1, tzinfo=UTC)
         return epoch + ((moment - epoch) // self.step + 1) * self.step
+
+    def off(self, instant: datetime) -> str | None:
+        return "weekend" if instant.weekday() in self.days_off else None
+
+    def delay(self, instant: datetime) -> timedelta:
+        return self.jitter
 
 
 def task(runs: str = "latest", overlap: str = "skip", max_lateness: timedelta | None = None) -> Task:
@@ -82,7 +90,7 @@ def test_an_open_run_makes_it_an_overlap_or_a_queue() -> None:
 
 def test_a_refusal_stands_before_all_else() -> None:
     refusal = Refusal(SkipReason.BLOCKED, "no contact")
-    found = settle(task("all"), [Every(HOUR)], NOW - 3 * HOUR, NOW, refusal=refusal)
+    found = settle(task("all"), [Every(HOUR)], NOW - 3 * HOUR, NOW, judge=lambda _: refusal)
     assert found.runs == []
     [skip] = found.skips
     assert (skip.count, skip.reason, skip.detail) == (3, SkipReason.BLOCKED, "no contact")
@@ -116,7 +124,7 @@ def test_every_due_instant_is_a_run_or_in_one_skip(
         [pattern],
         since,
         NOW,
-        refusal=Refusal(SkipReason.DISABLED) if refused else None,
+        judge=lambda _: Refusal(SkipReason.DISABLED) if refused else None,
         has_open_run=open_run,
     )
     due, moment = [], pattern.next_after(since)
@@ -159,3 +167,76 @@ def test_however_many_were_missed_the_newest_run(missed: int, runs: str) -> None
     wanted = min(missed, MOST_CAUGHT_UP) if runs == "all" else 1
     assert made == [NOW - n * MINUTE for n in reversed(range(wanted))]
     assert len(made) + skipped == missed
+
+
+# -- days off, jitter, switches ------------------------------------------------------------------------------
+
+DAY = timedelta(days=1)
+
+
+def test_days_off_are_skipped_and_joined() -> None:
+    # NOW is a Sunday noon.
+    found = settle(task("all"), [Every(HOUR, days_off=(5, 6))], NOW - 3 * DAY, NOW)
+    weekend = [skip for skip in found.skips if skip.reason is SkipReason.HOLIDAY]
+    assert [(skip.count, skip.detail) for skip in weekend] == [(24 + 13, "weekend")]
+    assert found.runs[-1] == datetime(2026, 2, 27, 23, tzinfo=UTC)
+
+
+def test_the_newest_that_may_run_stands_for_the_others() -> None:
+    found = settle(task(), [Every(HOUR, days_off=(5, 6))], NOW - 3 * DAY, NOW)
+    assert found.runs == [datetime(2026, 2, 27, 23, tzinfo=UTC)]
+    assert {skip.reason for skip in found.skips} == {SkipReason.HOLIDAY, SkipReason.MERGED}
+
+
+def test_a_day_off_counts_only_if_all_schedules_that_name_the_instant_leave_it_out() -> None:
+    found = settle(task(), [Every(HOUR, days_off=(6,)), Every(2 * HOUR)], NOW - MINUTE, NOW)
+    assert found.runs == [NOW]
+
+
+def test_jitter_lets_the_run_wait_and_leaves_its_instant() -> None:
+    found = settle(task(), [Every(HOUR, jitter=3 * MINUTE)], NOW - MINUTE, NOW)
+    assert (found.runs, found.waits) == ([NOW], {NOW: NOW + 3 * MINUTE})
+
+
+def test_what_is_brought_back_does_not_come_all_at_once() -> None:
+    found = settle(task("all"), [Every(HOUR)], NOW - 3 * HOUR, NOW + 10 * MINUTE)
+    assert [found.waits.get(run) for run in found.runs] == [
+        None,
+        NOW + 10 * MINUTE + BETWEEN,
+        NOW + 10 * MINUTE + 2 * BETWEEN,
+    ]
+
+
+EARLIER, LATER = NOW - HOUR, NOW + HOUR
+
+
+@pytest.mark.parametrize(
+    ("switches", "enabled", "reason"),
+    [
+        (Switches(), True, None),
+        (Switches(), False, "disabled"),
+        (Switches({"a": Switch(True, EARLIER)}), False, None),
+        (Switches({"a": Switch(False, EARLIER)}), True, "disabled"),
+        # Switched on again after the instant was due: it stays in the past.
+        (Switches({"a": Switch(True, LATER)}), False, "disabled"),
+        (Switches(paused=Switch(True, LATER)), True, "paused"),
+        (Switches(paused=Switch(False, LATER)), True, "paused"),
+        (Switches(paused=Switch(False, EARLIER)), True, None),
+        (Switches({"b": Switch(False, EARLIER)}), True, None),
+    ],
+)
+def test_what_is_switched_off_never_fires_later(
+    switches: Switches, enabled: bool, reason: str | None
+) -> None:
+    found = refusal(replace(task(), enabled=enabled), switches, None, NOW)
+    assert (found.reason if found else None) == reason
+
+
+def test_what_blocks_a_task_is_told() -> None:
+    found = refusal(task(), Switches(), "no contact", NOW)
+    assert found == Refusal(SkipReason.BLOCKED, "no contact")
+
+
+def test_twelve_hours_of_a_minute_task_are_one_span() -> None:
+    found = settle(task(), [Every(MINUTE)], NOW - 12 * HOUR, NOW)
+    assert [(skip.count, skip.reason) for skip in found.skips] == [(719, SkipReason.MERGED)]

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from stoma.errors import BadAnswer, SourceRefused
-from stoma.scheduler.base import NewRun, Retry, Run, Task, TaskStatus
+from stoma.scheduler.base import Dependency, NewRun, Retry, Run, Task, TaskStatus
+from stoma.scheduler.config import Config
+from stoma.scheduler.following import Following
 from stoma.scheduler.foreground import Foreground
 from stoma.scheduler.owner import this_process
 from stoma.scheduler.pipeline import Surroundings
@@ -39,7 +41,7 @@ def task(task_id: str = "t", **more: Any) -> Task:
 
 def foreground(store: Store, *tasks: Task, slots: int = 2, owner: str = "") -> Foreground:
     around = Surroundings(store, Path.cwd(), LEASE, owner or str(this_process()))
-    return Foreground(around, tasks, {t.id: "0" for t in tasks}, {}, slots)
+    return Foreground(around, tasks, slots)
 
 
 def test_tasks_run_to_their_end_in_order(store: Store, script: Script) -> None:
@@ -134,7 +136,7 @@ def test_one_refusal_does_not_touch_the_others(store: Store, script: Script) -> 
 def test_a_run_that_hangs_is_given_up_here_too(
     store: Store, script: Script, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("stoma.scheduler.foreground.GRACE_SECONDS", 0.0)
+    monkeypatch.setattr("stoma.scheduler.runner.GRACE_SECONDS", 0.0)
     release = threading.Event()
 
     def hang(number: int, collection: Any) -> None:
@@ -170,3 +172,64 @@ def test_a_stop_does_not_wait_for_a_run_that_hangs(
     thread.join(5)
     release.set()
     assert [(str(run.status), run.attempt) for run in found] == [("interrupted", 0)]
+
+
+def after(*names: str, status: str = "completed") -> dict[str, Any]:
+    return {"after": tuple(Dependency(name, status) for name in names)}
+
+
+def test_a_task_waits_for_those_of_the_others_that_it_follows(store: Store, script: Script) -> None:
+    order: list[str] = []
+    script.before_page = lambda number, collection: order.append(collection.task_id)
+    script.pages = 1
+    tasks = [task("c", **after("b", "a")), task("b", **after("a", "elsewhere")), task("a")]
+    runs = foreground(store, *tasks, slots=3).run()
+    assert order == ["a", "b", "c"]
+    assert [run.task_id for run in runs] == ["c", "b", "a"]
+
+
+def test_the_run_that_followed_is_the_one_that_is_taken(store: Store, script: Script) -> None:
+    tasks = [task("a"), task("b", **after("a"))]
+    config = Config(base=Path.cwd(), tasks={t.id: t for t in tasks})
+    store.runs.on_final = Following(lambda: config)
+    first, second = foreground(store, *tasks).run()
+    assert second.trigger == f"after:{first.id}"
+    assert second.status is TaskStatus.COMPLETED
+    assert len(store.runs.history("b")) == 1
+
+
+def test_what_follows_a_failure_does_not_run(store: Store, script: Script) -> None:
+    def fail(number: int, collection: Any) -> None:
+        if collection.task_id == "a":
+            raise SourceRefused("no")
+
+    script.before_page = fail
+    tasks = [
+        task("a"),
+        task("b", **after("a")),
+        task("c", **after("b")),
+        task("d", **after("a", status="any")),
+    ]
+    runs = {run.task_id: run for run in foreground(store, *tasks).run()}
+    assert runs["a"].status is TaskStatus.FAILED
+    assert (runs["b"].status, runs["b"].reason) == (
+        TaskStatus.SKIPPED,
+        "runs after a completed, and that is failed",
+    )
+    assert runs["c"].status is TaskStatus.SKIPPED
+    assert runs["d"].status is TaskStatus.COMPLETED
+
+
+def test_a_run_in_the_foreground_can_be_cancelled(store: Store, script: Script) -> None:
+    page = threading.Event()
+    script.before_page = lambda number, collection: number == 1 and page.wait(10)
+    front = foreground(store, task())
+    ended: list[Run] = []
+    thread = threading.Thread(target=lambda: ended.extend(front.run()))
+    thread.start()
+    until(lambda: len(script.asked) == 2)
+    store.runs.ask_cancel(store.runs.last_of("t").id, store.now())
+    until(lambda: all(control.cancelled_at for _, control in front._working.values()))
+    page.set()
+    thread.join(10)
+    assert [run.status for run in ended] == [TaskStatus.CANCELLED]

@@ -401,8 +401,8 @@ def test_a_run_that_was_ended_is_not_written_to_with_the_same_fence(
     with store.database.transaction() as tx:
         lease = store.now() + timedelta(seconds=30)
         values = {"id": run.id, "lease_until": lease, "seen": 1, "rejected": 0}
-        assert tx.execute("run_page", fence=run.fence, **values) == 0
-        assert tx.execute("run_page", fence=ended.fence, **values) == 0
+        assert tx.one("run_page", fence=run.fence, **values) is None
+        assert tx.one("run_page", fence=ended.fence, **values) is None
 
 
 def test_everything_rejected_is_suspect(

@@ -125,6 +125,50 @@ def test_a_hung_thread_is_given_up_and_its_place_filled(
     assert [store.runs.get(run.id).status for run in runs[:2]] == [TaskStatus.FAILED] * 2
 
 
+def test_a_run_ends_at_its_next_page_when_it_is_cancelled(
+    store: Store, runner: Runner, script: Script
+) -> None:
+    page = threading.Event()
+    script.before_page = lambda number, collection: number == 1 and page.wait(10)
+    [run] = queue(store, "t0")
+    runner.fill()
+    until(lambda: len(script.asked) == 2)
+    store.runs.ask_cancel(run.id, store.now())
+    runner.heed_cancels()
+    page.set()
+    until(lambda: not store.runs.open())
+    ended = store.runs.get(run.id)
+    assert (ended.status, ended.reason, ended.pages) == (TaskStatus.CANCELLED, "cancelled by hand", 1)
+
+
+def test_a_cancelled_run_that_hangs_is_given_up(
+    store: Store, runner: Runner, script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner_module, "GRACE_SECONDS", 0.0)
+    script.before_page = lambda number, collection: script.hanging.wait(20)
+    [run] = queue(store, "t0")
+    runner.fill()
+    until(lambda: script.asked)
+    store.runs.ask_cancel(run.id, store.now())
+    runner.heed_cancels()
+    runner.keep()
+    ended = store.runs.get(run.id)
+    assert ended.status is TaskStatus.CANCELLED
+    assert "its thread hangs" in (ended.reason or "")
+    assert runner.abandoned == 1
+    script.hanging.set()
+    until(lambda: runner.abandoned == 0)
+
+
+def test_a_run_that_was_to_be_cancelled_dies_with_its_process(store: Store, clock: Clock) -> None:
+    queue(store, "t0")
+    run = store.runs.claim("gone", clock.now, clock.now + LEASE)
+    assert run is not None
+    store.runs.ask_cancel(run.id, clock.now)
+    recover(store, {"t0": task("t0")}.get, clock.forward(minutes=1))
+    assert store.runs.get(run.id).status is TaskStatus.CANCELLED
+
+
 def test_stop_lets_runs_end_at_their_page_and_cuts_off_the_rest(
     store: Store, runner: Runner, script: Script
 ) -> None:

@@ -107,3 +107,17 @@ def test_jobs_go_on_when_the_local_clock_is_turned_back(
         monkeypatch.undo()
         time.tzset()
     assert 11 <= len(rung) <= 13
+
+
+def test_only_what_is_updated_is_touched(ticker: Ticker) -> None:
+    load(ticker, a="hourly", b="hourly", c="daily")
+    kept = ticker.next_run("b")
+    daily = {"a": [patterns.parse("daily")]}
+    for _ in range(300):
+        ticker.update(daily, {"a": NOW}, ["c"])
+        ticker.update({"a": [patterns.parse("hourly")]}, {"a": NOW}, [])
+    assert ticker.next_run("b") is kept
+    assert ticker.next_run("c") is None
+    assert len(ticker._heap) < 200
+    # However often it was updated, it is due once.
+    assert ticker.tick(NOW + HOUR) == ["a", "b"]

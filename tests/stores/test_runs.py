@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from stoma.errors import Fenced, NotFound
+from stoma.errors import Fenced, NotFound, UsageError
 from stoma.scheduler.base import NewRun, Run, TaskPriority, TaskStatus, at_trigger
 from stoma.stores import Store, open_store
 from stoma.stores.hosts import Budgets
-from stoma.stores.runs import End, finish
+from stoma.stores.runs import End
 from tests.support.clock import Clock
 
 LEASE = timedelta(seconds=30)
@@ -23,6 +23,10 @@ def new(
     task_id: str = "a", trigger: str = "hand:1", priority: TaskPriority = TaskPriority.NORMAL, **more
 ) -> NewRun:
     return NewRun(task_id, trigger, priority, "0" * 16, **more)
+
+
+def add(store: Store, task_id: str = "a") -> Run:
+    return store.runs.add(new(task_id), store.now())
 
 
 def claim(store: Store, owner: str = "me") -> Run | None:
@@ -115,7 +119,7 @@ def test_the_fence_keeps_a_former_owner_out(store: Store, clock: Clock) -> None:
     fresh = claim(store, "another")
     assert fresh is not None
     with store.database.transaction() as tx, pytest.raises(Fenced):
-        finish(tx, stale, End(TaskStatus.COMPLETED), store.now())
+        store.runs.finish(tx, stale, End(TaskStatus.COMPLETED), store.now())
     assert store.runs.get(stale.id).status is TaskStatus.RUNNING
 
 
@@ -276,3 +280,90 @@ def test_what_a_wrong_clock_left_in_the_future_holds_up_nothing(store: Store, cl
     again = claim(store)
     assert again is not None
     assert again.id == waiting.id
+
+
+def test_a_waiting_run_is_cancelled_at_once(store: Store, clock: Clock) -> None:
+    run = add(store)
+    assert store.runs.ask_cancel(run.id, clock.now).status is TaskStatus.CANCELLED
+    assert store.runs.claim("me", clock.now, clock.now + LEASE) is None
+    with pytest.raises(UsageError, match="it is cancelled"):
+        store.runs.ask_cancel(run.id, clock.now)
+
+
+def test_a_running_run_is_asked_and_never_waits_for_another_try(store: Store, clock: Clock) -> None:
+    add(store)
+    run = store.runs.claim("me", clock.now, clock.now + LEASE)
+    asked = store.runs.ask_cancel(run.id, clock.now)
+    assert (asked.status, asked.cancel_asked_at) == (TaskStatus.RUNNING, clock.now)
+    assert [found.id for found in store.runs.cancel_asked()] == [run.id]
+    # Whoever works on it has not noticed yet, and would try again.
+    end = End(TaskStatus.PENDING, "waiting for the next try", "trouble", clock.now + LEASE)
+    ended = store.runs.end(run, end, clock.now)
+    assert (ended.status, ended.reason, ended.not_before) == (TaskStatus.CANCELLED, "cancelled by hand", None)
+    assert ended.finished_at == clock.now
+    [attempt] = store.runs.attempts(run.id)
+    assert attempt["status"] == "cancelled"
+    assert store.runs.cancel_asked() == []
+
+
+def test_a_run_that_completes_before_it_is_cancelled_is_completed(store: Store, clock: Clock) -> None:
+    add(store)
+    run = store.runs.claim("me", clock.now, clock.now + LEASE)
+    store.runs.ask_cancel(run.id, clock.now)
+    assert store.runs.end(run, End(TaskStatus.COMPLETED), clock.now).status is TaskStatus.COMPLETED
+
+
+@pytest.mark.parametrize("status", ["failed", "suspect", "cancelled", "skipped"])
+def test_a_run_without_success_begins_again_with_fresh_tries(store: Store, clock: Clock, status: str) -> None:
+    add(store)
+    run = store.runs.claim("me", clock.now, clock.now + LEASE)
+    store.runs.ask_cancel(run.id, clock.now)
+    store.runs.end(run, End(TaskStatus(status), error="trouble"), clock.now)
+    again = store.runs.again(run.id, clock.forward(hours=1))
+    assert (again.status, again.attempt, again.finished_at) == (TaskStatus.PENDING, 0, None)
+    claimed = store.runs.claim("me", clock.now, clock.now + LEASE)
+    assert (claimed.id, claimed.attempt, claimed.cancel_asked_at) == (run.id, 1, None)
+    assert claimed.started_at == clock.now
+    assert len(store.runs.attempts(run.id)) == 2
+
+
+def test_a_run_that_waits_for_its_next_try_may_start_now(store: Store, clock: Clock) -> None:
+    add(store)
+    run = store.runs.claim("me", clock.now, clock.now + LEASE)
+    store.runs.end(run, End(TaskStatus.PENDING, "later", "trouble", clock.now + LEASE), clock.now)
+    assert store.runs.claim("me", clock.now, clock.now + LEASE) is None
+    assert store.runs.again(run.id, clock.now).not_before is None
+    assert store.runs.claim("me", clock.now, clock.now + LEASE).attempt == 2
+
+
+def test_what_is_running_or_completed_does_not_begin_again(store: Store, clock: Clock) -> None:
+    add(store)
+    run = store.runs.claim("me", clock.now, clock.now + LEASE)
+    with pytest.raises(UsageError, match="is running"):
+        store.runs.again(run.id, clock.now)
+    store.runs.end(run, End(TaskStatus.COMPLETED), clock.now)
+    with pytest.raises(UsageError, match="is completed"):
+        store.runs.again(run.id, clock.now)
+    with pytest.raises(NotFound):
+        store.runs.again(99, clock.now)
+
+
+def test_runs_that_wait_for_one_reason_are_let_go_together(store: Store, clock: Clock) -> None:
+    for name, reason in (("a", "no network"), ("b", "no network"), ("c", "host busy")):
+        add(store, name)
+        run = store.runs.claim("me", clock.now, clock.now + LEASE)
+        store.runs.end(run, End(TaskStatus.PENDING, reason, None, clock.now + LEASE), clock.now)
+    store.runs.hasten("no network")
+    assert {run.task_id for run in store.runs.open() if run.not_before is None} == {"a", "b"}
+
+
+def test_what_ended_for_good_is_told_in_its_transaction(store: Store, clock: Clock) -> None:
+    told: list[tuple[int, str]] = []
+    store.runs.on_final = lambda tx, run, now: told.append((run.id, str(run.status)))
+    add(store)
+    run = store.runs.claim("me", clock.now, clock.now + LEASE)
+    store.runs.end(run, End(TaskStatus.PENDING, not_before=clock.now), clock.now)
+    assert told == []
+    run = store.runs.claim("me", clock.now, clock.now + LEASE)
+    store.runs.end(run, End(TaskStatus.FAILED), clock.now)
+    assert told == [(run.id, "failed")]

@@ -3,6 +3,9 @@
 -- name: agenda_all
 select * from agenda;
 
+-- name: agenda_of
+select * from agenda where task_id = :task_id;
+
 -- name: agenda_get
 select * from agenda where task_id = :task_id {for_update};
 
@@ -37,7 +40,37 @@ select * from skips where task_id = :task_id order by last desc limit :limit;
 
 -- name: override_set
 insert into task_overrides (task_id, enabled, changed_at) values (:task_id, :enabled, :now)
-on conflict (task_id) do update set enabled = excluded.enabled, changed_at = excluded.changed_at;
+on conflict (task_id) do update set enabled = excluded.enabled, changed_at = excluded.changed_at
+where task_overrides.enabled <> excluded.enabled;
 
 -- name: overrides
 select * from task_overrides;
+
+-- name: override_of
+select * from task_overrides where task_id = :task_id;
+
+-- name: switch_set
+insert into switches (name, is_on, changed_at) values (:switch, :is_on, :now)
+on conflict (name) do update set is_on = excluded.is_on, changed_at = excluded.changed_at
+where switches.is_on <> excluded.is_on;
+
+-- name: switch_get
+select * from switches where name = :switch;
+
+-- name: upstream_ended
+-- An upstream task has ended as a task with `after` wants it.
+insert into upstream_ends (task_id, upstream, run_id, ended_at) values (:task_id, :upstream, :run_id, :now)
+on conflict (task_id, upstream) do update set run_id = excluded.run_id, ended_at = excluded.ended_at;
+
+-- name: upstream_ends_of
+select * from upstream_ends where task_id = :task_id;
+
+-- name: upstream_ends_all
+select * from upstream_ends;
+
+-- name: upstream_forget
+delete from upstream_ends where task_id = :task_id;
+
+-- name: last_start
+-- When the last run of a task started.
+select started_at from runs where task_id = :task_id and started_at is not null order by id desc limit 1;

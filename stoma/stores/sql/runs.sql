@@ -2,9 +2,9 @@
 
 -- name: run_insert
 -- A new run waits in the queue; the same trigger of the same task is the same run.
-insert into runs (task_id, trigger, scope, scheduled_for, status, reason, priority, queue_at, host,
+insert into runs (task_id, trigger, scope, scheduled_for, status, reason, not_before, priority, queue_at, host,
                   config_hash, owner, lease_until, created_at)
-values (:task_id, :trigger, :scope, :scheduled_for, 'pending', :reason, :priority, :queue_at, :host,
+values (:task_id, :trigger, :scope, :scheduled_for, 'pending', :reason, :not_before, :priority, :queue_at, :host,
         :config_hash, :owner, :lease_until, :now)
 on conflict (task_id, trigger) do nothing
 returning *;
@@ -54,7 +54,8 @@ where run_id = :run_id and fence = :fence;
 -- The first statement of each page's transaction: no row, no page.
 update runs set
     lease_until = :lease_until, pages = pages + 1, seen = seen + :seen, rejected = rejected + :rejected
-where id = :id and fence = :fence and status = 'running';
+where id = :id and fence = :fence and status = 'running'
+returning seen, rejected;
 
 -- name: run_page_outcome
 update runs set new = new + :new, changed = changed + :changed, unchanged = unchanged + :unchanged
@@ -67,6 +68,37 @@ update runs set
     attempt = attempt - :not_a_try, owner = :reserved_by, lease_until = :reserved_until, fence = fence + 1
 where id = :id and fence = :fence and status = 'running'
 returning *;
+
+-- name: run_end_asked
+-- A run that would wait for its next try, and that somebody asked to end.
+update runs set status = 'cancelled', reason = 'cancelled by hand', not_before = null, finished_at = :now,
+    owner = null, lease_until = null
+where id = :id and status in ('pending', 'interrupted') and cancel_asked_at is not null
+returning *;
+
+-- name: run_ask_cancel
+update runs set cancel_asked_at = coalesce(cancel_asked_at, :now) where id = :id and status = 'running'
+returning *;
+
+-- name: run_cancel_asked
+-- Running runs that somebody asked to end.
+select * from runs where status = 'running' and cancel_asked_at is not null;
+
+-- name: run_again
+-- A run that ended without success begins again, with as many tries as a new one.
+update runs set status = 'pending', reason = :reason, attempt = 0, not_before = null, queue_at = :queue_at,
+    started_at = null, finished_at = null, owner = null, lease_until = null, cancel_asked_at = null, fence = fence + 1
+where id = :id and status in ('failed', 'suspect', 'cancelled', 'skipped')
+returning *;
+
+-- name: run_hasten
+-- A run that waits for its next try may start now.
+update runs set not_before = null where id = :id and status in ('pending', 'interrupted') returning *;
+
+-- name: run_hasten_all
+-- The same for all that wait for one reason.
+update runs set not_before = null
+where status in ('pending', 'running', 'interrupted') and status = 'pending' and reason = :reason;
 
 -- name: run_renew
 -- Keep what this process runs or has reserved.

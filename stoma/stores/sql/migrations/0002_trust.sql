@@ -15,6 +15,7 @@ create table upstream_ends (
 -- What is switched for everything: `paused`.
 create table switches (
     name text primary key,
+    is_on {boolean} not null,
     changed_at {instant} not null
 );
 

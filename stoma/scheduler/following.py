@@ -1,0 +1,68 @@
+"""What follows from the end of a run: decided in the transaction that ends it, so that no end is ever missed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from stoma.log import logger
+from stoma.scheduler.agenda import Refusal
+from stoma.scheduler.base import Run, SkipReason, Task, after_trigger
+from stoma.scheduler.config import Config
+from stoma.scheduler.dependencies import accepts, missing
+from stoma.scheduler.judging import judge
+from stoma.scheduler.parts import new_run
+from stoma.stores.agenda import switches_of
+from stoma.stores.base import Transaction
+from stoma.stores.runs import insert, open_of
+
+
+class Following:
+    """Starts the tasks that wait for others; given to the store as `runs.on_final`."""
+
+    def __init__(self, config: Callable[[], Config]) -> None:
+        self._config = config
+
+    def __call__(self, tx: Transaction, run: Run, now: datetime) -> None:
+        """Note the end of a run with all tasks that wait for it, and queue those that have everything now."""
+        config = self._config()
+        # In the order of their ids: two that end at the same moment take the same locks in the same order.
+        for task_id in config.followers.get(run.task_id, ()) if run.scope == "live" else ():
+            task = config.tasks[task_id]
+            if not any(d.task == run.task_id and accepts(d, run.status) for d in task.after):
+                continue
+            # Two upstream runs that end at the same moment do not see each other: one after the other.
+            tx.lock(f"after {task_id}")
+            tx.execute("upstream_ended", task_id=task_id, upstream=run.task_id, run_id=run.id, now=now)
+            ended = {row["upstream"] for row in tx.all("upstream_ends_of", task_id=task_id)}
+            if not missing(task, ended):
+                self._start(tx, config, task, run, now)
+
+    def _start(self, tx: Transaction, config: Config, task: Task, run: Run, now: datetime) -> None:
+        upstream = {
+            "task": run.task_id,
+            "status": str(run.status),
+            "seen": run.seen,
+            "new": run.new,
+            "changed": run.changed,
+        }
+        refusal = judge(task, config, switches_of(tx, task.id), tx, now, upstream)(now)
+        if refusal is None and task.overlap == "skip" and open_of(tx, task.id):
+            refusal = Refusal(SkipReason.OVERLAP, "the run before was not over")
+        cause = f"after run {run.id} of {run.task_id}"
+        if refusal is None:
+            reason = f"follows run {run.id} of {run.task_id}"
+            insert(tx, new_run(task, after_trigger(run.id), reason=reason), now)
+            return
+        tx.execute("upstream_forget", task_id=task.id)
+        detail = f"{cause}: {refusal.detail}" if refusal.detail else cause
+        tx.one(
+            "skip_insert",
+            task_id=task.id,
+            first=now,
+            last=now,
+            count=1,
+            reason=str(refusal.reason),
+            detail=detail,
+        )
+        logger.info("{}: skipped {}: {}", task.id, cause, refusal.reason)

@@ -1,0 +1,155 @@
+"""The texts that were in force last, kept in the store: with them a start outlives a broken file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from stoma.documents import parse, read
+from stoma.errors import ConfigError, Problem, StomaError
+from stoma.resources import folder
+from stoma.scheduler import definitions
+from stoma.scheduler.choosing import choose
+from stoma.scheduler.config import Config
+from stoma.scheduler.files import Instead, Text, shown_name
+from stoma.scheduler.loader import Loader
+from stoma.scheduler.parts import connect, data_folder
+from stoma.stores import Store, sqlite_path
+
+FIXED = ("store", "api", "scheduler")
+"""The parts of stoma.yaml that a start takes from the file on disk or not at all."""
+
+
+def keep(store: Store, base: Path, texts: Mapping[Path, Text]) -> None:
+    """Note the texts in force; what ships with Stoma need not be kept."""
+    shipped = folder("presets")
+    kept = {
+        shown_name(path, base): (text.content, text.digest)
+        for path, text in texts.items()
+        if shipped not in path.parents
+    }
+    store.files.keep(str(base), kept, store.now())
+
+
+def config_in_force(store: Store, path: Path | None, base: Path) -> Config | None:
+    """The configuration as last accepted, from the kept texts alone; None where there is none that loads.
+
+    `path` is the main file, if it is not stoma.yaml.
+    """
+    loader = Loader(path, base=base)
+    return _as_accepted(loader, _kept(store, loader.base))
+
+
+def at_start(loader: Loader) -> tuple[Config, list[Problem]]:
+    """The configuration to begin with, and what is wrong with the files.
+
+    A file that is broken is replaced by its last good text. Raises ConfigError where there is none, or where the fault
+    stands in a part of stoma.yaml that only a start brings into force.
+    """
+    try:
+        return loader.config(), []
+    except ConfigError as error:
+        found = None if _is_fixed(loader, error) else _despite(loader)
+        if found is None:
+            raise
+        return found
+
+
+def store_despite(loader: Loader) -> Store | None:
+    """The store that a broken stoma.yaml names, as well as can be told; None where there is none yet."""
+    config = Config(base=loader.base, path=loader.path)
+    url = _store_url(loader.main)
+    config = loader.amend(replace(config, store_url=url) if url else config)
+    file = sqlite_path(config.store_url, data_folder(config))
+    # Who only looks makes no database.
+    return None if file is not None and not file.exists() else connect(config)
+
+
+def _despite(loader: Loader) -> tuple[Config, list[Problem]] | None:
+    try:
+        store = store_despite(loader)
+        if store is None:
+            return None
+        with store:
+            accepted = _kept(store, loader.base)
+    except StomaError:
+        return None  # the fault of the file is what a person can mend first
+    before = _as_accepted(loader, accepted)
+    if before is None:
+        return None
+    choice = choose(loader.load, accepted, loader.main, before.tasks)
+    if choice.config is None:
+        return None
+    loader.path = choice.config.path
+    return choice.config, choice.problems
+
+
+def _kept(store: Store, base: Path) -> dict[Path, Text]:
+    return {
+        base / path: Text(content, digest) for path, (content, digest) in store.files.of(str(base)).items()
+    }
+
+
+def _as_accepted(loader: Loader, accepted: Mapping[Path, Text]) -> Config | None:
+    """What the kept texts say, whatever lies on disk."""
+    if not accepted or (loader.path is not None and loader.path not in accepted):
+        return None
+    instead: Instead = dict(accepted)
+    while True:
+        outcome = loader.load(instead)
+        # What is on disk only is not in force; shipped presets are.
+        fresh = [path for path in outcome.read if path not in instead and not _is_shipped(path)]
+        if not fresh:
+            return outcome.config
+        instead = {**instead, **dict.fromkeys(fresh)}
+
+
+def _is_shipped(path: Path) -> bool:
+    return folder("presets") in path.parents
+
+
+def _is_fixed(loader: Loader, error: ConfigError) -> bool:
+    """True when a fault stands in a part of the main file that only a start brings into force."""
+    name = shown_name(loader.main, loader.base)
+    document = read(loader.main, name)
+    if not isinstance(document.data, dict):
+        # Where a text cannot be understood, its faults stand anywhere: each part is judged alone.
+        return not all(_is_good(key, block) for key in FIXED if (block := _block(loader.main, key)))
+    lines = sorted((document.line((key,)), key) for key in document.data)
+    for problem in error.problems:
+        above = [key for line, key in lines if line <= problem.line]
+        if problem.file == name and above and above[-1] in FIXED:
+            return True
+    return False
+
+
+def _is_good(key: str, block: str) -> bool:
+    document = parse(block, key)
+    return document.readable and not document.problems and definitions.checker("stoma").accepts(document.data)
+
+
+def _block(path: Path, key: str) -> str:
+    """The lines of a key at the top of a file, which may be broken elsewhere."""
+    try:
+        lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
+    except OSError:
+        return ""
+    found: list[str] = []
+    for line in lines:
+        if found and line[:1].strip() and not line.startswith("#"):
+            break
+        if found or re.match(rf"{key}\s*:", line):
+            found.append(line)
+    return "\n".join(found)
+
+
+def _store_url(path: Path) -> str | None:
+    """The store's address in a file that may be broken elsewhere."""
+    document = read(path)
+    if not isinstance(document.data, dict):
+        document = parse(_block(path, "store"), "store")
+    store = document.data.get("store") if isinstance(document.data, dict) else None
+    url = store.get("url") if isinstance(store, dict) else None
+    return url if isinstance(url, str) else None

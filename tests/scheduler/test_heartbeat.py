@@ -1,0 +1,47 @@
+"""What a scheduler tells about itself with each beat."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from stoma.cli.status import show_status
+from stoma.scheduler.base import Schedule, Task
+from stoma.scheduler.config import Config
+from stoma.scheduler.manager import Scheduler
+from stoma.scheduler.overview import status_overview
+from tests.support.scripted import install
+
+
+def test_the_state_file_and_the_status_carry_what_the_process_uses(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    install(monkeypatch)
+    task = Task("t", "t", "scripted", config={"script": "s"}, schedule=(Schedule("weekly"),))
+    with Scheduler(Config(base=tmp_path, store_url=url, tasks={"t": task})) as scheduler:
+        usage = json.loads((tmp_path / "scheduler_state.json").read_text())["usage"]
+        assert set(usage) == {"memory_bytes", "cpu_percent", "threads"}
+        assert usage["memory_bytes"] > 10_000_000
+        assert usage["threads"] >= 1
+
+        overview = status_overview(scheduler.config, scheduler.store, scheduler.store.now())
+        [node] = overview["nodes"]
+        assert node["usage"]["memory_bytes"] > 10_000_000
+        # Its own key: `threads` beside it is how many runs may go on at once.
+        assert node["threads"] == scheduler.config.max_concurrent_tasks
+
+        node["usage"] = {"memory_bytes": 61_600_000, "cpu_percent": 0.4, "threads": 9}
+        show_status(overview)
+        assert "  uses 62 MB of memory, 0.4 % of a core, 9 threads\n" in capsys.readouterr().out
+        node["usage"]["cpu_percent"] = 0.0
+        show_status(overview)
+        assert ", 0 % of a core, " in capsys.readouterr().out
+        # Just started, and a node of a version that does not tell.
+        node["usage"] = {"memory_bytes": 61_600_000, "cpu_percent": None, "threads": None}
+        show_status(overview)
+        assert "  uses 62 MB of memory\n" in capsys.readouterr().out
+        del node["usage"]
+        show_status(overview)
+        assert "uses" not in capsys.readouterr().out
