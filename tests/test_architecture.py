@@ -22,7 +22,8 @@ FLOORS = {
     3: [
         "scheduler.config", "scheduler.definitions", "scheduler.files", "scheduler.loading", "scheduler.settings",
         "scheduler.loader", "scheduler.choosing", "scheduler.lastgood", "scheduler.edits", "scheduler.inforce",
-        "scheduler.agenda", "scheduler.dependencies", "scheduler.judging", "scheduler.outage", "scheduler.pipeline",
+        "scheduler.agenda", "scheduler.dependencies", "scheduler.judging", "scheduler.outage", "scheduler.saving",
+        "scheduler.pipeline",
         "scheduler.normalizing", "scheduler.parts", "scheduler.overview", "scheduler.explain", "scheduler.outlook",
         "scheduler.plan", "scheduler.backfill", "scheduler.state", "export",
     ],

@@ -35,7 +35,8 @@ class Expression:
         """The first time later than `local` that is meant, both naive; None when there is none within 50 years."""
         # cronsim takes the expression apart whenever it is made; a copy is as good and five times as fast.
         steps = copy(self._prepared)
-        steps.dt = local.replace(microsecond=0)
+        # Versions before 2.7 count in minutes.
+        steps.dt = local.replace(second=0, microsecond=0)
         try:
             return next(steps, None)
         except OverflowError:

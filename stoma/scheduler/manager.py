@@ -293,6 +293,7 @@ class Scheduler:
     def pause(self) -> None:
         """Start nothing more, for good; what runs ends. What falls due meanwhile is skipped as paused."""
         self.store.agenda.pause(True, self.store.now())
+        self.runner.pause(True)
         self.heartbeat.note_change()
 
     def resume(self) -> None:
@@ -319,8 +320,8 @@ class Scheduler:
                 self._watch_clock(now)
                 self.tick(now)
                 self.runner.heed_cancels()
-                if self.store.agenda.paused_since() is None:
-                    self.runner.fill()
+                self.runner.pause(self.store.agenda.paused_since() is not None)
+                self.runner.fill()
                 self.last_tick = monotonic()
                 most = self.config.check_interval.total_seconds()
                 self._wake.wait(self.ticker.idle_seconds(self.store.now(), most))

@@ -3,8 +3,7 @@
     config with references resolved
       | collector.collect      one CollectorResult for each page, from the last committed page on
       | normalizer.normalize   records and rejects; no database is open here
-      | save_page              one fenced transaction: counters and lease, records, progress
-      | finish                 completed moves the cursor; suspect does not; in the last page's transaction
+      | saving.page            one fenced transaction for each page; the last one ends the run
 
 Everything that may end a run early arrives here as an exception and leaves as an `End`: a value.
 """
@@ -35,21 +34,16 @@ from stoma.errors import (
 )
 from stoma.hosts import HostRule
 from stoma.log import logger
-from stoma.records import CollectorResult, Record, Reject
 from stoma.references import resolve, unset
 from stoma.scheduler import outage
 from stoma.scheduler.base import Run, Task, TaskStatus
 from stoma.scheduler.network import Network
 from stoma.scheduler.normalizing import normalize, normalizer_of
 from stoma.scheduler.retry import next_try
+from stoma.scheduler.saving import InEnd, Saving
 from stoma.stores import Store
-from stoma.stores.base import Row, Transaction
 from stoma.stores.hosts import Budgets
-from stoma.stores.records import Prepared, save, save_rejects
-from stoma.stores.runs import End
-
-MOST_REJECTS_KEPT = 100
-"""Rejected items kept of one page; all of them are counted."""
+from stoma.stores.runs import End, Standing
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +71,9 @@ class Control:
     cancelled_at: float | None = None
     # Called after each committed page with the counters so far.
     on_page: Callable[[Tally], None] = lambda _: None
+
+    # Called in the transaction that ends the attempt.
+    in_end: InEnd = lambda tx, now: None
 
     def cancel(self) -> None:
         """Let the run end for good at its next page."""
@@ -113,7 +110,10 @@ def execute(run: Run, task: Task, around: Surroundings, control: Control) -> Run
             outage.answered(around.network, around.store, run, now)
         if control.cancelled_at is not None:
             end = End(TaskStatus.CANCELLED, reason="cancelled by hand", is_try=False)
-        return around.store.runs.end(run, end, now, reserved_by=keeper, reserved_until=now + around.lease)
+        kept_until = now + around.lease
+        return around.store.runs.end(
+            run, end, now, reserved_by=keeper, reserved_until=kept_until, in_end=control.in_end
+        )
 
 
 def judge_error(run: Run, task: Task, error: Exception, now: datetime) -> End:
@@ -160,23 +160,24 @@ def _collect(run: Run, task: Task, around: Surroundings, control: Control) -> Ru
         log=lambda text: logger.info("{}", text),
         clock=_StoreClock(store),
     ) as http:
+        standing = store.runs.standing(task.id, run.scope)
         collection = Collection(
             task_id=task.id,
             config=config,
             http=http,
             now=store.now(),
-            cursor=_cursor(store, task, mark),
-            progress=_progress(store, task, run, mark),
+            cursor=_cursor(standing, task, mark),
+            progress=_progress(standing, task, mark),
             log=lambda text: logger.info("{}", text),
         )
+        saving = Saving(
+            store, run, task, mark, around.lease, control.in_end, has_progress=standing.progress is not None
+        )
         tally = Tally()
-        latest_cursor: Mapping[str, Any] | None = None
-        pages = collector.collect(collection)
-        for result in pages:
+        for result in collector.collect(collection):
             _check(control)
             records, rejects = normalize(normalizer, result)
-            latest_cursor = result.cursor or latest_cursor
-            ended = _save_page(around, run, task, mark, result, records, rejects, latest_cursor)
+            ended = saving.page(result, records, rejects)
             outage.answered(around.network, store, run, collection.now)
             tally.pages += 1
             tally.seen += len(result.items)
@@ -184,11 +185,7 @@ def _collect(run: Run, task: Task, around: Surroundings, control: Control) -> Ru
             control.on_page(tally)
             if ended is not None:
                 return ended
-        # The source ended without saying so on its last page.
-        now = store.now()
-        with store.database.transaction() as tx:
-            total = tx.one("run_get", id=run.id) or {"seen": 0, "rejected": 0}
-            return _finish(store, tx, run, task, mark, latest_cursor, total, now)
+        return saving.end()
 
 
 class _StoreClock(Clock):
@@ -201,83 +198,8 @@ class _StoreClock(Clock):
         return self._store.now()
 
 
-def _save_page(
-    around: Surroundings,
-    run: Run,
-    task: Task,
-    mark: str,
-    result: CollectorResult,
-    records: list[tuple[Record, str]],
-    rejects: list[Reject],
-    cursor: Mapping[str, Any] | None,
-) -> Run | None:
-    """Commit one page; the ended run when it was the last one."""
-    prepared = Prepared.of(records)
-    store = around.store
-    now = store.now()
-    with store.database.transaction() as tx:
-        counts = {"seen": len(result.items), "rejected": len(rejects)}
-        total = tx.one("run_page", id=run.id, fence=run.fence, lease_until=now + around.lease, **counts)
-        if total is None:
-            raise Fenced(f"run {run.id} of {run.task_id} has another owner now")
-        outcome = save(tx, prepared, task.id, run.id, now)
-        if result.items:
-            tx.execute(
-                "run_page_outcome",
-                id=run.id,
-                new=outcome.new,
-                changed=outcome.changed,
-                unchanged=outcome.unchanged,
-            )
-        if rejects:
-            save_rejects(tx, rejects[:MOST_REJECTS_KEPT], task.id, run.id, now)
-        if result.next_page is None:
-            return _finish(store, tx, run, task, mark, cursor, total, now)
-        tx.execute(
-            "progress_save",
-            task_id=task.id,
-            scope=run.scope,
-            fingerprint=mark,
-            window=dict(result.window),
-            page={"token": result.next_page},
-            run_id=run.id,
-            now=now,
-        )
-    return None
-
-
-def _finish(
-    store: Store,
-    tx: Transaction,
-    run: Run,
-    task: Task,
-    mark: str,
-    cursor: Mapping[str, Any] | None,
-    total: Row,
-    now: datetime,
-) -> Run:
-    """End a run that came to its end: the cursor moves here and nowhere else."""
-    tx.execute("progress_delete", task_id=task.id, scope=run.scope)
-    seen, rejected = total["seen"], total["rejected"]
-    if seen and rejected >= seen:
-        reason = f"every one of {seen} items was rejected; the table rejects says why"
-        return store.runs.finish(tx, run, End(TaskStatus.SUSPECT, reason=reason), now)
-    least = task.expect.min_records
-    if least is None and not seen:
-        before = tx.one("run_seen_before", task_id=task.id)
-        least = 1 if before is not None and before["seen"] else 0
-    if least is not None and seen < least:
-        reason = f"saw {seen} records, expected at least {least}"
-        return store.runs.finish(tx, run, End(TaskStatus.SUSPECT, reason=reason), now)
-    if cursor is not None and run.scope == "live":
-        tx.execute(
-            "cursor_move", task_id=task.id, fingerprint=mark, position=dict(cursor), run_id=run.id, now=now
-        )
-    return store.runs.finish(tx, run, End(TaskStatus.COMPLETED), now)
-
-
-def _cursor(store: Store, task: Task, mark: str) -> Mapping[str, Any] | None:
-    row = store.runs.cursor(task.id)
+def _cursor(standing: Standing, task: Task, mark: str) -> Mapping[str, Any] | None:
+    row = standing.cursor
     if row is None:
         return None
     if row["fingerprint"] != mark and not task.keep_cursor:
@@ -286,8 +208,8 @@ def _cursor(store: Store, task: Task, mark: str) -> Mapping[str, Any] | None:
     return row["position"]  # type: ignore[no-any-return]
 
 
-def _progress(store: Store, task: Task, run: Run, mark: str) -> Progress | None:
-    row = store.runs.progress(task.id, run.scope)
+def _progress(standing: Standing, task: Task, mark: str) -> Progress | None:
+    row = standing.progress
     if row is None or (row["fingerprint"] != mark and not task.keep_cursor):
         return None
     logger.info("continues at the last committed page, of run {}", row["run_id"])

@@ -17,7 +17,9 @@ from stoma.scheduler.overview import SILENT_AFTER, other_nodes
 from stoma.scheduler.owner import is_gone
 from stoma.scheduler.pipeline import Control, Surroundings, Tally, execute
 from stoma.scheduler.retry import next_try
+from stoma.scheduler.saving import InEnd
 from stoma.stores import Store
+from stoma.stores.base import Transaction
 from stoma.stores.runs import End
 
 GRACE_SECONDS = 5.0
@@ -40,6 +42,8 @@ class Working:
     task: Task
     control: Control
     tally: Tally
+    # The run that was claimed in the transaction that ended this one.
+    following: Run | None = None
 
 
 class Runner:
@@ -62,6 +66,7 @@ class Runner:
         self._hung: set[threading.Thread] = set()
         self._working: dict[threading.Thread, Working] = {}
         self._stopping = False
+        self._paused = False
 
     @property
     def working(self) -> list[Working]:
@@ -83,9 +88,13 @@ class Runner:
         """Slots in use."""
         return len(self._threads)
 
+    def pause(self, paused: bool) -> None:
+        """Claim nothing more, or go on; runs under way end."""
+        self._paused = paused
+
     def fill(self) -> None:
         """Claim runs for every free thread, until the queue has none that may start."""
-        while not self._stopping and self.busy < self._slots:
+        while self._may_claim and self.busy < self._slots:
             # Only this method adds threads, and only one thread calls it: a free slot stays free meanwhile.
             run = self._claim()
             if run is None:
@@ -146,9 +155,9 @@ class Runner:
         thread = threading.current_thread()
         try:
             while run is not None:
-                self._one(thread, run)
+                following = self._one(thread, run)
                 # Given up meanwhile, or asked to stop: what is claimed now would only be given back.
-                run = self._claim() if thread in self._threads and not self._stopping else None
+                run = following or (self._claim() if thread in self._threads and self._may_claim else None)
         except StoreError as error:
             # The row keeps its lease until it expires; then it is taken up again.
             logger.log("DEBUG" if self._stopping else "ERROR", "the store failed: {}", error.message)
@@ -158,13 +167,33 @@ class Runner:
         finally:
             self._leave(thread)
 
-    def _one(self, thread: threading.Thread, run: Run) -> None:
+    @property
+    def _may_claim(self) -> bool:
+        return not self._stopping and not self._paused
+
+    def _claim_along(self, thread: threading.Thread, entry: Working) -> InEnd:
+        """Claim the next run in the transaction that ends this one: one commit instead of two."""
+
+        def claim(tx: Transaction, now: datetime) -> None:
+            # What an earlier transaction claimed, which then failed, was not claimed.
+            entry.following = None
+            if thread in self._threads and self._may_claim:
+                around = self._around
+                entry.following = around.store.runs.claim_in(tx, around.owner, now, now + around.lease)
+
+        return claim
+
+    def _one(self, thread: threading.Thread, run: Run) -> Run | None:
+        """Carry out a run; gives the next one, where it was claimed along."""
         task = self._find_task(run.task_id)
         if task is None:
             self._put_back(run)
-            return
+            return None
         entry = Working(run, task, Control(deadline=Deadline(task.timeout.total_seconds())), Tally())
         entry.control.on_page = lambda tally: setattr(entry, "tally", tally)
+        # Where others claim at the same moment the claim may fail, and would take the last page with it.
+        if self._around.store.database.one_writer:
+            entry.control.in_end = self._claim_along(thread, entry)
         with self._lock:
             self._working[thread] = entry
             if self._stopping:
@@ -178,8 +207,10 @@ class Runner:
             with self._lock:
                 if self._working.get(thread) is entry:
                     del self._working[thread]
-        if ended is not None:
-            self._on_end(ended)
+        if ended is None:
+            return None
+        self._on_end(ended)
+        return entry.following
 
     def _put_back(self, run: Run) -> None:
         """A run of a task that is not declared here: another node may know it, else it is over."""

@@ -6,6 +6,7 @@ tasks that differ are touched: all others keep their next instant.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -28,7 +29,7 @@ from stoma.stores import Store
 
 
 class Uptake:
-    """Takes up configurations; used by the loop's thread alone."""
+    """Takes up configurations, one after the other: mostly the loop does, but anybody may ask for a rescan."""
 
     def __init__(
         self, in_force: InForce, store: Store, ticker: Ticker, runner: Runner, around: Surroundings
@@ -42,6 +43,7 @@ class Uptake:
         # What still has to be taken up: whether there is something, and the tasks that differ.
         self._is_due = False
         self._differing: set[str] = set()
+        self._taking_up = threading.RLock()
         # What was taken up: the hash of each task's schedule, how many connections each host takes, by which rules,
         # and the texts that were kept in the store.
         self._schedules: dict[str, str] = {}
@@ -60,6 +62,10 @@ class Uptake:
         `settle` deals with what is due by the text before, so that no instant falls between two schedules; `settled`
         leaves files alone that somebody seems to be writing just now.
         """
+        with self._taking_up:
+            return self._rescan(settle, settled=settled)
+
+    def _rescan(self, settle: Callable[[datetime], object], *, settled: bool) -> bool:
         errors = list(self._in_force.errors)
         settle(self._store.now())
         change = self._in_force.look(settled=settled)
@@ -76,20 +82,25 @@ class Uptake:
 
     def finish(self) -> None:
         """Tell the store and the ticker what is in force; tried again until it is done."""
-        if self._is_due:
-            # Before the tasks are looked at: one that is added meanwhile is due again.
-            self._is_due = False
-            differing = set(self._differing)
-            try:
-                self._take_up_only(differing, self._store.now())
-            except BaseException:
-                self._is_due = True
-                raise
-            self._differing -= differing
-        self._keep_texts()
+        with self._taking_up:
+            if self._is_due:
+                # Before the tasks are looked at: one that is added meanwhile is due again.
+                self._is_due = False
+                differing = set(self._differing)
+                try:
+                    self._take_up_only(differing, self._store.now())
+                except BaseException:
+                    self._is_due = True
+                    raise
+                self._differing -= differing
+            self._keep_texts()
 
     def take_up(self, now: datetime) -> None:
         """Tell everything that is in force to the agenda, the hosts, the ticker and the runner."""
+        with self._taking_up:
+            self._take_up_all(now)
+
+    def _take_up_all(self, now: datetime) -> None:
         config, store = self._in_force.config, self._store
         timed = {task.id: task for task in config.tasks.values() if task.schedule}
         schedules = {task_id: schedule_hash(task) for task_id, task in timed.items()}

@@ -46,6 +46,9 @@ class Database(ABC):
 
     dialect: ClassVar[str]
 
+    one_writer: ClassVar[bool]
+    """True where transactions never meet, so that none can fail for another one's sake."""
+
     @abstractmethod
     def transaction(self) -> AbstractContextManager[Transaction]:
         """A short write transaction: committed at the end of the block, rolled back when it raises."""

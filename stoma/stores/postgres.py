@@ -42,6 +42,7 @@ class PostgresDatabase(Database):
     """One database, shared by any number of processes."""
 
     dialect = "postgres"
+    one_writer = False
 
     def __init__(
         self, url: str, *, connections: int = 8, clock: Callable[[], datetime] | None = None

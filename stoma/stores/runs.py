@@ -43,6 +43,14 @@ class End:
     attempt_status: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where the collection of a task stands: its cursor, and where an unfinished collection continues."""
+
+    cursor: Row | None
+    progress: Row | None
+
+
 class Runs:
     """The table `runs` with `attempts`, `progress` and `cursors`."""
 
@@ -76,17 +84,24 @@ class Runs:
 
     def claim(self, owner: str, now: datetime, lease_until: datetime) -> Run | None:
         """Take the next run of the queue, or None when nothing may start now."""
-        values = {
-            "now_us": micros(now),
-            "longest_us": micros(now + LONGEST_COOLING),
-            "furthest": now + FURTHEST,
-            "lease_until": lease_until,
-        }
         for _ in range(CLAIM_TRIES):
             # Two that claim runs of one task at the same moment do not see each other; the index lets one pass.
             with suppress(Conflict), self._database.transaction() as tx:
-                return _started(tx, tx.one("run_claim", owner=owner, now=now, **values), now)
+                return self.claim_in(tx, owner, now, lease_until)
         return None
+
+    def claim_in(self, tx: Transaction, owner: str, now: datetime, lease_until: datetime) -> Run | None:
+        """The same inside a transaction; raises Conflict where another one claims at the same moment."""
+        row = tx.one(
+            "run_claim",
+            owner=owner,
+            now=now,
+            now_us=micros(now),
+            longest_us=micros(now + LONGEST_COOLING),
+            furthest=now + FURTHEST,
+            lease_until=lease_until,
+        )
+        return _started(tx, row, now)
 
     def claim_one(self, run_id: int, owner: str, now: datetime, lease_until: datetime) -> Run | None:
         """Take one run that `owner` has reserved, or None when it may not start now."""
@@ -165,13 +180,16 @@ class Runs:
         *,
         reserved_by: str | None = None,
         reserved_until: datetime | None = None,
+        in_end: Callable[[Transaction, datetime], None] = lambda tx, now: None,
     ) -> Run | None:
-        """Close an attempt; None when the run has another owner by now."""
+        """Close an attempt, with `in_end` in its transaction; None when the run has another owner by now."""
         with self._database.transaction() as tx:
             try:
-                return self.finish(tx, run, end, now, reserved_by=reserved_by, reserved_until=reserved_until)
+                ended = self.finish(tx, run, end, now, reserved_by=reserved_by, reserved_until=reserved_until)
             except Fenced:
                 return None
+            in_end(tx, now)
+        return ended
 
     def finish(
         self,
@@ -243,6 +261,18 @@ class Runs:
         """Each try of a run with its node, times and error."""
         with self._database.reader() as reader:
             return reader.all("attempts_of_run", run_id=run_id)
+
+    def standing(self, task_id: str, scope: str) -> Standing:
+        """Where the collection of a task stands."""
+        with self._database.reader() as reader:
+            row = reader.one("collection_standing", task_id=task_id, scope=scope)
+        assert row is not None  # noqa: S101 — it is asked of one row that is always there
+        return Standing(
+            cursor={"fingerprint": row["cursor_mark"], "position": row["position"]}
+            if row["cursor_mark"] is not None
+            else None,
+            progress=row if row["fingerprint"] is not None else None,
+        )
 
     def progress(self, task_id: str, scope: str) -> Row | None:
         """Where an unfinished collection continues."""

@@ -9,7 +9,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +48,7 @@ class SqliteDatabase(Database):
     """One file. Writers of one process queue behind a lock, those of others behind SQLite's own."""
 
     dialect = "sqlite"
+    one_writer = True
 
     def __init__(
         self, path: Path, *, synchronous: str = "normal", clock: Callable[[], datetime] = utc_now
@@ -289,6 +289,14 @@ class SqliteDatabase(Database):
         return connection
 
 
+Shape = tuple[list[str], list[tuple[str, Callable[[Any], Any]]]]
+
+
+def _shape(description: Sequence[Sequence[Any]]) -> Shape:
+    columns = [column[0] for column in description]
+    return columns, [(column, decode) for column in columns if (decode := _decoder(column)) is not None]
+
+
 class _Group:
     """Transactions that are committed together: each is undone alone, and none is told before all are safe."""
 
@@ -304,6 +312,8 @@ class _Cursor:
     def __init__(self, connection: sqlite3.Connection, texts: Mapping[str, str]) -> None:
         self._connection = connection
         self._texts = texts
+        # By statement: the names of its columns, and which of them are decoded, and how.
+        self._shapes: dict[str, Shape] = {}
 
     def close(self) -> None:
         """Let go of the connection."""
@@ -314,8 +324,10 @@ class _Cursor:
         rows = cursor.fetchall()
         if not rows:
             return []
-        columns = [column[0] for column in cursor.description]
-        decoders = [(column, decode) for column in columns if (decode := _decoder(column)) is not None]
+        shape = self._shapes.get(name)
+        if shape is None:
+            shape = self._shapes[name] = _shape(cursor.description)
+        columns, decoders = shape
         found = [dict(zip(columns, row, strict=True)) for row in rows]
         for row in found:
             for column, decode in decoders:
@@ -406,7 +418,6 @@ def _encode(value: Any) -> Any:
     return value
 
 
-@cache
 def _decoder(column: str) -> Callable[[Any], Any] | None:
     if column in JSON_COLUMNS:
         return orjson.loads

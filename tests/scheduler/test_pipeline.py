@@ -336,9 +336,9 @@ def test_an_error_of_any_text_ends_its_run(script: Script, go: Callable[..., Run
 def test_a_page_its_progress_and_its_counters_are_one_transaction(
     store: Store, script: Script, go: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from stoma.scheduler import pipeline
+    from stoma.scheduler import saving
 
-    real, saved = pipeline.save, []
+    real, saved = saving.save, []
 
     def save_once(*args: Any) -> Any:
         saved.append(1)
@@ -347,7 +347,7 @@ def test_a_page_its_progress_and_its_counters_are_one_transaction(
             raise ZeroDivisionError("between the records and the progress")
         return outcome
 
-    monkeypatch.setattr(pipeline, "save", save_once)
+    monkeypatch.setattr(saving, "save", save_once)
     run = go()
     assert (run.status, run.pages, run.seen, run.new) == (TaskStatus.PENDING, 1, 10, 10)
     progress = store.runs.progress("t", "live")

@@ -19,7 +19,7 @@ from stoma.scheduler.base import NewRun, Retry, Run, Task, TaskStatus
 from stoma.scheduler.owner import this_process
 from stoma.scheduler.pipeline import Surroundings
 from stoma.scheduler.runner import Runner, recover
-from stoma.stores import Store
+from stoma.stores import Store, open_store
 from stoma.stores.nodes import Node
 from tests.support.clock import Clock
 from tests.support.scripted import Script, install
@@ -167,6 +167,67 @@ def test_a_run_that_was_to_be_cancelled_dies_with_its_process(store: Store, cloc
     store.runs.ask_cancel(run.id, clock.now)
     recover(store, {"t0": task("t0")}.get, clock.forward(minutes=1))
     assert store.runs.get(run.id).status is TaskStatus.CANCELLED
+
+
+def test_a_pause_holds_the_threads_that_work_too(
+    store: Store, script: Script, tasks: dict[str, Task], tmp_path: Path
+) -> None:
+    runner = Runner(Surroundings(store, tmp_path, LEASE, str(this_process())), tasks.get, slots=1)
+    script.before_page = lambda number, collection: runner.pause(True)
+    queue(store, "t0", "t1", "t2")
+    runner.fill()
+    until(lambda: runner.busy == 0)
+    runner.fill()
+    assert statuses(store) == ["completed", "pending", "pending"]
+    script.before_page = lambda number, collection: None
+    runner.pause(False)
+    runner.fill()
+    until(lambda: not store.runs.open())
+    assert statuses(store) == ["completed"] * 3
+
+
+def test_the_next_run_is_claimed_in_the_transaction_that_ends_one(
+    tmp_path: Path, script: Script, tasks: dict[str, Task]
+) -> None:
+    with open_store("sqlite:///stoma.db", tmp_path) as store:
+        script.pages = 1
+        runner = Runner(Surroundings(store, tmp_path, LEASE, str(this_process())), tasks.get, slots=1)
+        queue(store, *tasks)
+        commits: list[str] = []
+        writer = store.database._writer  # type: ignore[attr-defined]
+        writer.set_trace_callback(lambda text: commits.append(text) if text.lower() == "commit" else None)
+        runner.fill()
+        until(lambda: not store.runs.open())
+        until(lambda: runner.busy == 0)
+        # The first claim, and one for each run; the last one finds nothing more and asks once again.
+        assert len(tasks) == 6
+        assert len(commits) == 1 + 6 + 1
+
+
+def test_what_was_claimed_along_with_a_page_that_failed_was_not_claimed(
+    tmp_path: Path, script: Script, tasks: dict[str, Task], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open_store("sqlite:///stoma.db", tmp_path) as store:
+        script.pages = 1
+        for name in ("t0", "t1"):
+            tasks[name] = task(name, retry=Retry(count=0))
+        first, second = queue(store, "t0", "t1")
+        runner = Runner(Surroundings(store, tmp_path, LEASE, str(this_process())), tasks.get, slots=1)
+        real, claims = store.runs.claim_in, []
+
+        def claim_and_fail(*args: Any) -> Any:
+            claims.append(real(*args))
+            if len(claims) == 2:
+                raise OSError("the power goes")
+            return claims[-1]
+
+        monkeypatch.setattr(store.runs, "claim_in", claim_and_fail)
+        runner.fill()
+        until(lambda: not store.runs.open())
+        until(lambda: runner.busy == 0)
+        assert statuses(store) == ["failed", "completed"]
+        assert [found.id if found else None for found in claims[:3]] == [first.id, second.id, second.id]
+        assert [len(store.runs.attempts(run.id)) for run in (first, second)] == [1, 1]
 
 
 def test_stop_lets_runs_end_at_their_page_and_cuts_off_the_rest(

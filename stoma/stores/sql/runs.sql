@@ -178,6 +178,13 @@ on conflict (task_id, scope) do update set
     fingerprint = excluded.fingerprint, "window" = excluded."window", page = excluded.page,
     run_id = excluded.run_id, saved_at = excluded.saved_at;
 
+-- name: collection_standing
+-- Cursor and progress in one look; one row, whether there are any or not.
+select c.fingerprint as cursor_mark, c.position, p.fingerprint, p."window", p.page, p.run_id
+from (select 1 as one) o
+left join cursors c on c.task_id = :task_id
+left join progress p on p.task_id = :task_id and p.scope = :scope;
+
 -- name: progress_get
 select * from progress where task_id = :task_id and scope = :scope;
 

@@ -1,0 +1,119 @@
+"""Commits the pages of one attempt, each in one fenced transaction; the last one ends the run.
+
+run_page       no row, no page: the first statement moves counters and lease, if the run is still ours
+save           records, versions, sightings, rejects
+progress       where the next page begins; deleted with the last page
+finish         completed moves the cursor; suspect does not
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from stoma.errors import Fenced
+from stoma.records import CollectorResult, Record, Reject
+from stoma.scheduler.base import Run, Task, TaskStatus
+from stoma.stores import Store
+from stoma.stores.base import Row, Transaction
+from stoma.stores.records import Prepared, save, save_rejects
+from stoma.stores.runs import End
+
+MOST_REJECTS_KEPT = 100
+"""Rejected items kept of one page; all of them are counted."""
+
+InEnd = Callable[[Transaction, datetime], None]
+"""What is done in the transaction that ends an attempt, behind its last statement."""
+
+
+@dataclass(slots=True)
+class Saving:
+    """One attempt of a run; `mark` is the fingerprint of what it collects."""
+
+    store: Store
+    run: Run
+    task: Task
+    mark: str
+    lease: timedelta
+    in_end: InEnd
+    # True when there is progress that the end has to delete.
+    has_progress: bool
+    cursor: Mapping[str, Any] | None = None
+
+    def page(
+        self,
+        result: CollectorResult,
+        records: Sequence[tuple[Record, str]],
+        rejects: Sequence[Reject],
+    ) -> Run | None:
+        """Commit one page; the ended run when it was the last one. Raises Fenced when the run is not ours any more."""
+        prepared = Prepared.of(records)
+        run, task, now = self.run, self.task, self.store.now()
+        self.cursor = result.cursor or self.cursor
+        with self.store.database.transaction() as tx:
+            counts = {"seen": len(result.items), "rejected": len(rejects)}
+            total = tx.one("run_page", id=run.id, fence=run.fence, lease_until=now + self.lease, **counts)
+            if total is None:
+                raise Fenced(f"run {run.id} of {run.task_id} has another owner now")
+            if result.items:
+                outcome = save(tx, prepared, task.id, run.id, now)
+                found = {"new": outcome.new, "changed": outcome.changed, "unchanged": outcome.unchanged}
+                tx.execute("run_page_outcome", id=run.id, **found)
+            if rejects:
+                save_rejects(tx, rejects[:MOST_REJECTS_KEPT], task.id, run.id, now)
+            if result.next_page is None:
+                return self._finish(tx, total, now)
+            tx.execute(
+                "progress_save",
+                task_id=task.id,
+                scope=run.scope,
+                fingerprint=self.mark,
+                window=dict(result.window),
+                page={"token": result.next_page},
+                run_id=run.id,
+                now=now,
+            )
+        self.has_progress = True
+        return None
+
+    def end(self) -> Run:
+        """End a run whose source ended without saying so on its last page."""
+        now = self.store.now()
+        with self.store.database.transaction() as tx:
+            total = tx.one("run_get", id=self.run.id) or {"seen": 0, "rejected": 0}
+            return self._finish(tx, total, now)
+
+    def _finish(self, tx: Transaction, total: Row, now: datetime) -> Run:
+        """End a run that came to its end: the cursor moves here and nowhere else."""
+        run, task = self.run, self.task
+        if self.has_progress:
+            tx.execute("progress_delete", task_id=task.id, scope=run.scope)
+        reason = self._too_little(tx, total["seen"], total["rejected"])
+        if reason is None and self.cursor is not None and run.scope == "live":
+            position = dict(self.cursor)
+            tx.execute(
+                "cursor_move",
+                task_id=task.id,
+                fingerprint=self.mark,
+                position=position,
+                run_id=run.id,
+                now=now,
+            )
+        end = End(TaskStatus.SUSPECT, reason=reason) if reason else End(TaskStatus.COMPLETED)
+        ended = self.store.runs.finish(tx, run, end, now)
+        self.in_end(tx, now)
+        return ended
+
+    def _too_little(self, tx: Transaction, seen: int, rejected: int) -> str | None:
+        """Why what came is suspect; None when it will do."""
+        if seen and rejected >= seen:
+            return f"every one of {seen} items was rejected; the table rejects says why"
+        least = self.task.expect.min_records
+        if least is None and not seen:
+            before = tx.one("run_seen_before", task_id=self.task.id)
+            least = 1 if before is not None and before["seen"] else 0
+        if least is not None and seen < least:
+            return f"saw {seen} records, expected at least {least}"
+        return None
