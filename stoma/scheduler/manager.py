@@ -309,19 +309,7 @@ class Scheduler:
         pause = 0.0
         while not self._stopping.wait(pause):
             try:
-                self.ticker.ring()
-                if self._look_again.is_set() or self._stirred.is_set():
-                    asked = self._look_again.is_set()
-                    self._look_again.clear()
-                    self._stirred.clear()
-                    self.rescan(settled=not asked)
-                self._uptake.finish()
-                now = self.store.now()
-                self._watch_clock(now)
-                self.tick(now)
-                self.runner.heed_cancels()
-                self.runner.pause(self.store.agenda.paused_since() is not None)
-                self.runner.fill()
+                self.turn()
                 self.last_tick = monotonic()
                 most = self.config.check_interval.total_seconds()
                 self._wake.wait(self.ticker.idle_seconds(self.store.now(), most))
@@ -338,6 +326,22 @@ class Scheduler:
                 pause = min(max(1.0, pause * 2), 15.0)
                 logger.error("the scheduler stumbled, going on in {:.0f} s: {!r}", pause, error)
                 log_details(error)
+
+    def turn(self) -> None:
+        """What the loop does each time: the regular jobs, edits, what is due, and runs for free threads."""
+        self.ticker.ring()
+        if self._look_again.is_set() or self._stirred.is_set():
+            asked = self._look_again.is_set()
+            self._look_again.clear()
+            self._stirred.clear()
+            self.rescan(settled=not asked)
+        self._uptake.finish()
+        now = self.store.now()
+        self._watch_clock(now)
+        self.tick(now)
+        self.runner.heed_cancels()
+        self.runner.pause(self.store.agenda.paused_since() is not None)
+        self.runner.fill()
 
     def _watch_clock(self, now: datetime) -> None:
         """A clock that was ahead and is right again: what it left in the future would stall every task."""

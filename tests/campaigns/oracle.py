@@ -30,7 +30,7 @@ from functools import cache
 from itertools import islice, takewhile
 from zoneinfo import ZoneInfo
 
-from croniter import croniter
+from croniter import croniter  # type: ignore[import-untyped]
 
 from stoma.scheduler.patterns import Pattern, parse
 
@@ -454,7 +454,7 @@ def has_systemd() -> bool:
 
 def main() -> None:
     """The campaign by hand."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cases", type=int, default=20_000)
     parser.add_argument("--systemd", type=int, default=3_000, help="further cases for systemd-analyze")
     parser.add_argument("--seed", type=int, default=0)

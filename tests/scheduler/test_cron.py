@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import string
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
 import pytest
@@ -81,6 +83,18 @@ def test_a_copy_made_once_answers_as_one_made_anew(text, moment):
     assert expression.next(moment) == next(CronSim(text, moment))
     # Asking changes nothing.
     assert expression.next(moment) == next(CronSim(text, moment))
+
+
+def test_threads_may_share_an_expression():
+    expression, moments = cron.parse("*/7 3-5 L * *"), [datetime(2000 + n % 50, 1, 1) for n in range(2_000)]
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(0.000_001)
+    try:
+        with ThreadPoolExecutor(4) as threads:
+            found = list(threads.map(expression.next, moments, chunksize=1))
+    finally:
+        sys.setswitchinterval(before)
+    assert found == [moment.replace(day=31, hour=3) for moment in moments]
 
 
 # -- what is wrong -------------------------------------------------------------------------------------------

@@ -234,12 +234,17 @@ def test_restart_needed_and_errors_are_told_to_everybody(scheduler: Scheduler, h
     (home / "stoma.yaml").write_text(main.replace("stoma.db", "other.db"))
     (home / "tasks/b.yaml").write_text("tasks: [")
     until(lambda: scheduler.restart_needed == ["store.url"] and scheduler.errors)
-    scheduler.rescan()
-    [node] = scheduler.store.nodes.all()
-    assert node["state"]["restart_needed"] == ["store.url"]
-    assert node["state"]["errors"][0]["file"] == "tasks/b.yaml"
-    state = json.loads((home / "scheduler_state.json").read_text())
-    assert state["errors"][0]["file"] == "tasks/b.yaml"
+
+    def told() -> bool:
+        [node] = scheduler.store.nodes.all()
+        state = json.loads((home / "scheduler_state.json").read_text())
+        return all(
+            one["restart_needed"] == ["store.url"] and one["errors"][0]["file"] == "tasks/b.yaml"
+            for one in (node["state"], state)
+            if one["errors"]
+        ) and bool(node["state"]["errors"] and state["errors"])
+
+    until(told)
     (home / "stoma.yaml").write_text(main)
     with suppress(FileNotFoundError):
         (home / "tasks/b.yaml").unlink()
