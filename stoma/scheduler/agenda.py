@@ -20,6 +20,9 @@ MOST_CAUGHT_UP = 100
 BETWEEN = timedelta(seconds=30)
 """How far apart these begin at least, so that what was missed does not come back all at once."""
 
+LOOKED_AHEAD = 3_000
+"""How many instants are passed over at most to find one that is not left out: two days of a minute task."""
+
 AT_ONCE = 5_000
 """Instants of one task settled at once: a year of downtime takes several turns, and blocks nobody meanwhile."""
 
@@ -91,6 +94,19 @@ def due_instants(
 def next_due(timetables: Sequence[Timetable], after: datetime) -> datetime | None:
     """The first instant of any of the schedules later than `after`."""
     return min((found for t in timetables if (found := t.next_after(after)) is not None), default=None)
+
+
+def next_run(timetables: Sequence[Timetable], after: datetime) -> datetime | None:
+    """The first instant later than `after` that is not left out; None when none of the next ones will do."""
+    for _ in range(LOOKED_AHEAD):
+        found = next_due(timetables, after)
+        if found is None:
+            return None
+        naming = [t for t in timetables if t.next_after(after) == found]
+        if any(timetable.off(found) is None for timetable in naming):
+            return found
+        after = found
+    return None
 
 
 def settle(

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import datetime
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 
 from stoma import __version__
+from stoma.errors import StoreError
 from stoma.log import logger
 from stoma.scheduler.base import iso
 from stoma.scheduler.inforce import InForce
 from stoma.scheduler.owner import this_process
-from stoma.scheduler.parts import data_folder
 from stoma.scheduler.runner import Runner
-from stoma.scheduler.state import FILE, snapshot, write_state
+from stoma.scheduler.state import FILE, write_state
 from stoma.stores import Store
 from stoma.stores.nodes import Node
 from stoma.usage import Usage
 
 SNAPSHOT_SECONDS = 60.0
 """How long the state file may stay as it is while nothing changes."""
+
+REST = 5
+"""How many times as long as it took to write the state file it is left alone."""
+
+PAUSE_SECONDS = 0.002
+"""Between a few tasks and the next, so that writing it takes a third of a core at most."""
 
 
 class Heartbeat:
@@ -33,7 +40,9 @@ class Heartbeat:
         self._usage = Usage()
         # True when the state file tells less than the truth.
         self._changed = True
-        self._written = 0.0
+        self._written = self._rests_until = 0.0
+        self._writing = threading.Lock()
+        self._leaving = threading.Event()
 
     def note_change(self) -> None:
         """Something happened that the state file should tell with the next beat."""
@@ -55,13 +64,17 @@ class Heartbeat:
             state=memory,
         )
         self._store.nodes.beat(node, self._store.now())
-        if self._changed or monotonic() - self._written > SNAPSHOT_SECONDS:
-            self._write(memory, running=True)
+        is_old = self._changed or monotonic() - self._written > SNAPSHOT_SECONDS
+        if is_old and monotonic() > self._rests_until and not self._is_writing:
+            # Aside: with very many tasks it takes seconds, and nothing that is due should wait for it.
+            threading.Thread(target=self._write, args=(memory,), name="state file", daemon=True).start()
 
     def leave(self, runner: Runner, loaded_at: datetime | None) -> None:
         """Say that this process ends in order."""
         self._store.nodes.leave(str(this_process()))
-        self._write(self._memory(runner, loaded_at), running=False)
+        self._leaving.set()
+        with self._writing:
+            self._replace(self._memory(runner, loaded_at), running=False)
 
     def _memory(self, runner: Runner, loaded_at: datetime | None) -> dict[str, Any]:
         return {
@@ -83,12 +96,36 @@ class Heartbeat:
             "errors": [problem.as_dict() for problem in self._in_force.errors],
         }
 
-    def _write(self, memory: dict[str, Any], *, running: bool) -> None:
-        config = self._in_force.config
+    @property
+    def _is_writing(self) -> bool:
+        return self._writing.locked()
+
+    def _write(self, memory: dict[str, Any]) -> None:
+        with self._writing:
+            began = monotonic()
+            self._changed = False
+            self._replace(memory, running=True)
+            self._written = monotonic()
+            self._rests_until = self._written + REST * (self._written - began)
+
+    def _replace(self, memory: dict[str, Any], *, running: bool) -> None:
         told = {"generation": self._in_force.generation, "api": self.api_url, **memory}
         try:
-            state = snapshot(config, self._store, self._store.now(), told, running=running)
-            write_state(data_folder(config), state)
-            self._changed, self._written = False, monotonic()
+            write_state(
+                self._in_force.config,
+                self._store,
+                told,
+                running=running,
+                between=lambda: self._pause(running),
+            )
         except OSError as error:
+            self._changed = True
             logger.warning("{} cannot be written: {}", FILE, error.strerror)
+        except StoreError as error:
+            self._changed = True
+            logger.log("DEBUG" if self._leaving.is_set() else "WARNING", "{}: {}", FILE, error.message)
+
+    def _pause(self, running: bool) -> None:
+        """Let others work between a few tasks and the next; hurry when the process is leaving."""
+        if running and not self._leaving.is_set():
+            sleep(PAUSE_SECONDS)

@@ -235,7 +235,7 @@ class Scheduler:
         """How a task stands; raises NotFound."""
         task = task_named(self.config, task_id)
         last = self.store.runs.last_of(task_id)
-        [row] = task_overview(self.config, self.store, self.store.now(), only=task_id)
+        [row] = task_overview(self.config, self.store, self.store.now(), task_id)
         due = row["next_run"]
         return TaskState(
             id=task.id,

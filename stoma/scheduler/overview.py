@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
 
-from stoma.scheduler.agenda import next_due
+from stoma.scheduler.agenda import next_run
 from stoma.scheduler.base import Run, Task, TaskStatus, iso
 from stoma.scheduler.config import Config, blocked_reason, schedule_hash
 from stoma.scheduler.owner import Owner, is_gone, this_process
@@ -15,20 +16,31 @@ from stoma.stores import Store
 from stoma.stores.agenda import CLOCK_FAULT
 from stoma.stores.base import Row
 
+AT_ONCE = 50
+"""Tasks that are looked up together."""
+
 SILENT_AFTER = timedelta(seconds=30)
 """A scheduler that has not been heard of for this long does not count as running."""
 
 
-def task_overview(
-    config: Config, store: Store, now: datetime, only: str | None = None
-) -> list[dict[str, Any]]:
-    """Every task, or one, with its state, next and last run."""
-    tasks = [task for task in config.tasks.values() if only in (None, task.id)]
-    last, overrides = store.runs.last_of_each(task.id for task in tasks), store.agenda.overrides()
-    agenda = store.agenda.accounted()
-    return [
-        describe(task, config, last.get(task.id), overrides, _accounted(task, agenda, now)) for task in tasks
-    ]
+def task_overview(config: Config, store: Store, now: datetime, *ids: str) -> list[dict[str, Any]]:
+    """Every task, or those with these ids, with its state, next and last run."""
+    return [row for part in in_parts(config, store, now, ids or config.tasks) for row in part]
+
+
+def in_parts(
+    config: Config, store: Store, now: datetime, ids: Iterable[str]
+) -> Iterator[list[dict[str, Any]]]:
+    """The same, a few tasks at a time: between two parts whoever has patience can let others work."""
+    overrides = store.agenda.overrides()
+    names = iter(ids)
+    while part := [config.tasks[task_id] for task_id in islice(names, AT_ONCE)]:
+        keys = [task.id for task in part]
+        last, agenda = store.runs.last_of_each(keys), store.agenda.accounted(keys)
+        yield [
+            describe(task, config, last.get(task.id), overrides, _accounted(task, agenda, now))
+            for task in part
+        ]
 
 
 def describe(
@@ -40,7 +52,7 @@ def describe(
     """
     enabled = overrides.get(task.id, task.enabled)
     blocked = blocked_reason(task, config)
-    due = next_due(timetables_of(task), accounted_until) if enabled and blocked is None else None
+    due = next_run(timetables_of(task), accounted_until) if enabled and blocked is None else None
     status: str | None = str(last.status) if last else None
     if blocked and (last is None or last.status.is_final):
         status = "blocked"
@@ -49,6 +61,8 @@ def describe(
         "name": task.name,
         "collector": task.collector,
         "schedule": task.schedule_text,
+        "after": [dependency.task for dependency in task.after],
+        "when": task.when,
         "priority": str(task.priority),
         "enabled": enabled,
         "status": status,

@@ -30,7 +30,12 @@ from stoma.scheduler.zones import zone_of as zone_of
 from stoma.wording import nearest, shown
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-SECOND, HOUR, DAY = timedelta(seconds=1), timedelta(hours=1), timedelta(days=1)
+MILLISECOND, SECOND, HOUR, DAY = (
+    timedelta(milliseconds=1),
+    timedelta(seconds=1),
+    timedelta(hours=1),
+    timedelta(days=1),
+)
 LONGEST_SHIFT = timedelta(hours=26)
 """No clock is ever set by more: zones that crossed the date line moved by 24 hours."""
 
@@ -241,11 +246,11 @@ def _full_hour(now: datetime, offset: timedelta) -> datetime:
 
 
 def _phase(key: str, every: timedelta) -> timedelta:
-    """Which second of the interval belongs to `key`; without one the epoch itself."""
+    """Which moment of the interval, to the millisecond, belongs to `key`; without one the epoch itself."""
     if not key:
         return timedelta(0)
     number = int.from_bytes(hashlib.sha256(key.encode()).digest()[:8])
-    return timedelta(seconds=number % (every // SECOND))
+    return timedelta(milliseconds=number % (every // MILLISECOND))
 
 
 def _not_a_schedule(text: str) -> str:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from datetime import datetime
-from pathlib import Path
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
@@ -13,31 +11,46 @@ import orjson
 from stoma import __version__
 from stoma.scheduler.base import iso
 from stoma.scheduler.config import Config
-from stoma.scheduler.overview import task_overview
+from stoma.scheduler.overview import in_parts
 from stoma.scheduler.owner import this_process
+from stoma.scheduler.parts import data_folder
 from stoma.stores import Store
 
 FILE = "scheduler_state.json"
 
 
-def snapshot(
-    config: Config, store: Store, now: datetime, memory: Mapping[str, Any], *, running: bool
-) -> dict[str, Any]:
-    """How this process and every task stand; `memory` is what only the process knows."""
-    return {
+def write_state(
+    config: Config,
+    store: Store,
+    memory: Mapping[str, Any],
+    *,
+    running: bool,
+    between: Callable[[], object] = lambda: None,
+) -> None:
+    """Replace the snapshot of how this process and every task stand; `memory` is what only the process knows.
+
+    A reader sees the old one or the new one, never half of one. `between` is called after every few tasks.
+    """
+    now = store.now()
+    head = {
         "written_at": iso(now),
         "running": running,
         "version": __version__,
         "pid": this_process().pid,
         "config_hash": config.hash,
         **memory,
-        "tasks": task_overview(config, store, now),
+        "tasks": [],
     }
-
-
-def write_state(folder: Path, state: Mapping[str, Any]) -> None:
-    """Replace the snapshot in `folder`; a reader sees the old one or the new one, never half of one."""
-    path = folder / FILE
+    path = data_folder(config) / FILE
     draft = path.with_name(f".{FILE}.{os.getpid()}")
-    draft.write_bytes(orjson.dumps(state, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+    with draft.open("wb") as file:
+        # The list stands at the end, and is written as it comes.
+        file.write(orjson.dumps(head, option=orjson.OPT_INDENT_2).removesuffix(b"]\n}"))
+        comma = b"\n    "
+        for part in in_parts(config, store, now, config.tasks):
+            for task in part:
+                file.write(comma + orjson.dumps(task))
+                comma = b",\n    "
+            between()
+        file.write(b"\n  ]\n}\n")
     os.replace(draft, path)

@@ -43,12 +43,7 @@ class Agenda:
         A task that is new, was away, or whose schedule is another one is accounted for until now: nothing old
         fires. So is one that is accounted for beyond now, as only a clock that was wrong can have left it.
         """
-        with self._database.reader() as reader:
-            if len(schedules) > ASKED_SINGLY:
-                rows = reader.all("agenda_all")
-            else:
-                rows = [row for task_id in schedules for row in reader.all("agenda_of", task_id=task_id)]
-        known = {row["task_id"]: row for row in rows}
+        known = self.accounted(schedules if len(schedules) <= ASKED_SINGLY else None)
         fresh = [task_id for task_id in schedules if task_id not in known]
         anew = [
             task_id
@@ -72,10 +67,14 @@ class Agenda:
         with self._database.reader() as reader:
             return reader.all("skips_of_task", task_id=task_id, limit=limit)
 
-    def accounted(self) -> dict[str, Row]:
-        """The agenda of every task that has one."""
+    def accounted(self, task_ids: Iterable[str] | None = None) -> dict[str, Row]:
+        """The agenda of every task that has one, or of these few."""
         with self._database.reader() as reader:
-            return {row["task_id"]: row for row in reader.all("agenda_all")}
+            if task_ids is None:
+                rows = reader.all("agenda_all")
+            else:
+                rows = [row for task_id in task_ids for row in reader.all("agenda_of", task_id=task_id)]
+        return {row["task_id"]: row for row in rows}
 
     def enable(self, task_id: str, enabled: bool, now: datetime) -> None:
         """Switch a task on or off; this outlasts a restart and outranks its YAML."""

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
+from time import monotonic
 
 import pytest
 
 from stoma.cli.status import show_status
+from stoma.scheduler import heartbeat
 from stoma.scheduler.base import Schedule, Task
 from stoma.scheduler.config import Config
 from stoma.scheduler.manager import Scheduler
 from stoma.scheduler.overview import status_overview
 from tests.support.scripted import install
+from tests.support.waiting import state_file
 
 
 def test_the_state_file_and_the_status_carry_what_the_process_uses(
@@ -21,7 +23,7 @@ def test_the_state_file_and_the_status_carry_what_the_process_uses(
     install(monkeypatch)
     task = Task("t", "t", "scripted", config={"script": "s"}, schedule=(Schedule("weekly"),))
     with Scheduler(Config(base=tmp_path, store_url=url, tasks={"t": task})) as scheduler:
-        usage = json.loads((tmp_path / "scheduler_state.json").read_text())["usage"]
+        usage = state_file(tmp_path)["usage"]
         assert set(usage) == {"memory_bytes", "cpu_percent", "threads"}
         assert usage["memory_bytes"] > 10_000_000
         assert usage["threads"] >= 1
@@ -45,3 +47,20 @@ def test_the_state_file_and_the_status_carry_what_the_process_uses(
         del node["usage"]
         show_status(overview)
         assert "uses" not in capsys.readouterr().out
+
+
+def test_the_state_file_is_written_aside_and_politely(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(monkeypatch)
+    tasks = {f"t{n}": Task(f"t{n}", "t", "scripted", config={"script": "s"}) for n in range(500)}
+    monkeypatch.setattr(heartbeat, "PAUSE_SECONDS", 0.2)
+    with Scheduler(Config(base=tmp_path, tasks=tasks)) as scheduler:
+        began = monotonic()
+        scheduler.beat()
+        assert monotonic() - began < 0.15
+        # Leaving hurries it, and has the last word.
+    assert monotonic() - began < 1.5
+    state = state_file(tmp_path)
+    assert (state["running"], len(state["tasks"])) == (False, 500)
+    assert not list(tmp_path.glob(".scheduler_state*"))

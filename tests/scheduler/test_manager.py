@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
@@ -25,7 +24,7 @@ from stoma.scheduler.manager import Scheduler
 from tests.support import postgres
 from tests.support.clock import Clock
 from tests.support.scripted import Script, install
-from tests.support.waiting import until
+from tests.support.waiting import state_file, until
 
 HOUR = timedelta(hours=1)
 
@@ -355,12 +354,11 @@ def test_run_on_start(running: Any) -> None:
 
 def test_the_state_file_tells_how_things_stand(running: Any, tmp_path: Path) -> None:
     scheduler = running(task())
-    state = json.loads((tmp_path / "scheduler_state.json").read_text())
+    state = state_file(tmp_path)
     assert (state["running"], state["generation"], state["errors"]) == (True, 1, [])
     assert [entry["id"] for entry in state["tasks"]] == ["t"]
     scheduler.stop()
-    state = json.loads((tmp_path / "scheduler_state.json").read_text())
-    assert state["running"] is False
+    assert state_file(tmp_path)["running"] is False
 
 
 def test_the_state_file_can_lie_elsewhere(
@@ -368,7 +366,7 @@ def test_the_state_file_can_lie_elsewhere(
 ) -> None:
     monkeypatch.setenv("STOMA_DATA", str(tmp_path / "data"))
     with Scheduler(config(task())):
-        assert (tmp_path / "data" / "scheduler_state.json").exists()
+        state_file(tmp_path / "data")
         assert (tmp_path / "data" / "stoma.db").exists()
 
 
@@ -462,7 +460,8 @@ def test_a_broken_edit_changes_nothing_until_it_is_mended(
     assert "shedule" in problem.message
     assert edited.task("papers").next_run is not None
     assert edited.generation == 1
-    state = json.loads((tmp_path / "scheduler_state.json").read_text())
+    edited.beat()
+    state = state_file(tmp_path, lambda state: state["errors"])
     assert state["errors"][0]["line"] == 8
     write(tmp_path, "stoma.yaml", good)
     edited.rescan()

@@ -348,7 +348,7 @@ def test_the_phase_is_the_same_in_every_process():
         ).stdout
         for seed in ("1", "2")
     }  # fmt: skip
-    assert answers == {"2026-01-01 02:21:06+00:00\n"}
+    assert answers == {"2026-01-01 02:47:10.866000+00:00\n"}
 
 
 # -- words ---------------------------------------------------------------------------------------------------

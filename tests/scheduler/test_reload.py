@@ -15,7 +15,7 @@ from stoma.scheduler import watcher
 from stoma.scheduler.base import TaskStatus
 from stoma.scheduler.manager import Scheduler
 from tests.support.scripted import Script, install
-from tests.support.waiting import until
+from tests.support.waiting import state_file, until
 
 MAIN = 'version: 1\npresets: []\nstore: {{url: "{url}"}}\n'
 
@@ -228,8 +228,6 @@ def test_a_run_ends_under_the_definition_it_began_with(
 
 
 def test_restart_needed_and_errors_are_told_to_everybody(scheduler: Scheduler, home: Path) -> None:
-    import json
-
     main = (home / "stoma.yaml").read_text()
     (home / "stoma.yaml").write_text(main.replace("stoma.db", "other.db"))
     (home / "tasks/b.yaml").write_text("tasks: [")
@@ -237,7 +235,7 @@ def test_restart_needed_and_errors_are_told_to_everybody(scheduler: Scheduler, h
 
     def told() -> bool:
         [node] = scheduler.store.nodes.all()
-        state = json.loads((home / "scheduler_state.json").read_text())
+        state = state_file(home)
         return all(
             one["restart_needed"] == ["store.url"] and one["errors"][0]["file"] == "tasks/b.yaml"
             for one in (node["state"], state)
