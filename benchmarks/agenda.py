@@ -85,7 +85,9 @@ def main() -> None:
     collectors.COLLECTORS["nothing"] = f"{here}Nothing"
     normalizers.NORMALIZERS["nothing"] = f"{here}Plain"
     with tempfile.TemporaryDirectory() as folder:
-        config = Config(base=Path(folder), tasks=tasks(given.tasks, given.rate), synchronous=given.synchronous)
+        config = Config(
+            base=Path(folder), tasks=tasks(given.tasks, given.rate), synchronous=given.synchronous
+        )
         clock = Clock()
         scheduler = Scheduler(config, clock=clock)
         began = time.perf_counter()
@@ -94,7 +96,9 @@ def main() -> None:
         # No time passes, so nothing becomes due.
         turns = [turn_ms(scheduler) for _ in range(3000)]
         median, p99 = statistics.median(turns), sorted(turns)[int(len(turns) * 0.99)]
-        print(f"a turn of the loop with nothing due: {median:.3f} ms median, {p99:.3f} ms p99 of {len(turns)}")
+        print(
+            f"a turn of the loop with nothing due: {median:.3f} ms median, {p99:.3f} ms p99 of {len(turns)}"
+        )
         clock.still = None
         with scheduler:
             time.sleep(3)

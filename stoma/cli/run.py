@@ -149,7 +149,7 @@ def _greet(scheduler: Scheduler, server: Server | None) -> None:
     rows = [
         (
             task["id"],
-            task["schedule"] or "by hand",
+            task["occasion"],
             _next(task, config),
             task["reason"] if _is_blocked(task) else "",
         )

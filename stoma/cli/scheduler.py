@@ -119,7 +119,7 @@ def list_tasks(config_file: Path | None, demo: bool, as_json: bool) -> None:
         (
             task["id"],
             task["collector"],
-            task["schedule"] or "by hand",
+            task["occasion"],
             task["priority"],
             task["status"] if task["enabled"] else f"{task['status'] or ''} (off)".strip(),
             local(task["last_run"], zone),

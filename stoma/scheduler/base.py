@@ -157,6 +157,15 @@ class Task:
         """The schedule in one line, for people; empty for a task that runs only by hand."""
         return ", ".join(schedule.text for schedule in self.schedule)
 
+    @property
+    def occasion(self) -> str:
+        """When it runs, in one line: its schedule, what it follows, or by hand."""
+        words = [self.schedule_text] if self.schedule else []
+        if self.after:
+            names = (d.task if d.status == "completed" else f"{d.task} ({d.status})" for d in self.after)
+            words.append(f"after {' and '.join(names)}")
+        return ", ".join(words) or "by hand"
+
 
 @dataclass(frozen=True, slots=True)
 class Run:

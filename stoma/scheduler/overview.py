@@ -61,6 +61,7 @@ def describe(
         "name": task.name,
         "collector": task.collector,
         "schedule": task.schedule_text,
+        "occasion": task.occasion,
         "after": [dependency.task for dependency in task.after],
         "when": task.when,
         "priority": str(task.priority),
