@@ -52,7 +52,10 @@ class Following:
         cause = f"after run {run.id} of {run.task_id}"
         if refusal is None:
             reason = f"follows run {run.id} of {run.task_id}"
-            insert(tx, new_run(task, after_trigger(run.id), reason=reason), now)
+            trigger = after_trigger(run.id)
+            if insert(tx, new_run(task, trigger, reason=reason), now) is None:
+                # The same run has ended once more, after it was begun again by hand.
+                insert(tx, new_run(task, f"{trigger}/{run.fence}", reason=reason), now)
             return
         tx.execute("upstream_forget", task_id=task.id)
         detail = f"{cause}: {refusal.detail}" if refusal.detail else cause

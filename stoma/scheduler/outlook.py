@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from itertools import groupby, islice, takewhile
 from typing import Any
 
-from stoma.scheduler import patterns
+from stoma.scheduler import agenda, patterns
 from stoma.scheduler.base import Switches, Task, duration_text, iso
 from stoma.scheduler.conditions import parse
 from stoma.scheduler.timetables import Timetable, timetables_of
@@ -62,6 +62,8 @@ def coming(task: Task, after: datetime, until: datetime) -> Iterator[Coming]:
 
 def next_run(task: Task, after: datetime, looked_at: int = 1000) -> datetime | None:
     """The first instant later than `after` that is not known to be skipped."""
+    if task.when is None:
+        return agenda.next_run(timetables_of(task), after)
     few = islice(coming(task, after, datetime.max.replace(tzinfo=UTC)), looked_at)
     return next((found.at for found in few if found.skipped is None), None)
 

@@ -7,11 +7,10 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
 
-from stoma.scheduler.agenda import next_run
 from stoma.scheduler.base import Run, Task, TaskStatus, iso
 from stoma.scheduler.config import Config, blocked_reason, schedule_hash
+from stoma.scheduler.outlook import next_run
 from stoma.scheduler.owner import Owner, is_gone, this_process
-from stoma.scheduler.timetables import timetables_of
 from stoma.stores import Store
 from stoma.stores.agenda import CLOCK_FAULT
 from stoma.stores.base import Row
@@ -52,7 +51,7 @@ def describe(
     """
     enabled = overrides.get(task.id, task.enabled)
     blocked = blocked_reason(task, config)
-    due = next_run(timetables_of(task), accounted_until) if enabled and blocked is None else None
+    due = next_run(task, accounted_until) if enabled and blocked is None else None
     status: str | None = str(last.status) if last else None
     if blocked and (last is None or last.status.is_final):
         status = "blocked"

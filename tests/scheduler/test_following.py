@@ -82,6 +82,14 @@ def test_only_the_status_that_is_waited_for_counts(world: World) -> None:
     assert len(world.triggers("anyhow")) == 1
 
 
+def test_a_run_that_ends_once_more_is_followed_once_more(world: World) -> None:
+    world.task("a")
+    world.task("b", Dependency("a", "any"), overlap="queue")
+    run = world.run("a", TaskStatus.FAILED)
+    again = world.end(world.store.runs.again(run.id, world.clock.now))
+    assert world.triggers("b") == [f"after:{run.id}", f"after:{run.id}/{again.fence}"]
+
+
 def test_a_try_that_will_be_repeated_is_no_end(world: World) -> None:
     world.task("a")
     world.task("b", Dependency("a", "any"))
