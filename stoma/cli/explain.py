@@ -105,8 +105,9 @@ def why(task_id: str, day: str, config_file: Path | None, demo: bool, as_json: b
         asked = _day(day, now.astimezone(zone_of(zone)).date())
         start, end = bounds(asked, zone_of(zone))
         known = traces(here.store.database, task_id, start, end)
+        keeps = _keeps(here, task)
     found = fates(task, known, start, end, now, joined=not as_json)
-    said = remarks(task, known)
+    said = [*remarks(task, known), *keeps]
     if as_json:
         where = {
             "task": task_id,
@@ -136,6 +137,24 @@ def _task(here: Opened, task_id: str) -> Task | None:
     if task_id not in here.config.tasks and here.store.runs.last_of(task_id) is not None:
         return None
     return task_named(here.config, task_id)
+
+
+def _keeps(here: Opened, task: Task | None) -> list[str]:
+    """What will keep the instants to come from running, as long as nobody changes it."""
+    from stoma.scheduler.config import blocked_reason
+    from stoma.scheduler.outlook import held
+
+    said = []
+    if task is not None and (
+        keeps := held(task, here.store.agenda.switches(), blocked_reason(task, here.config))
+    ):
+        said.append(f"it is {keeps}: what is to come will be skipped until that changes")
+    if since := here.store.agenda.paused_since():
+        since_then = on_clock(since, here.config.timezone)
+        said.append(
+            f"everything is paused since {since_then}: what is to come will be skipped until it is resumed"
+        )
+    return said
 
 
 def _day(text: str, today: date) -> date:

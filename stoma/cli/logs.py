@@ -11,7 +11,7 @@ import click
 
 from stoma.cli.context import config_option, demo_option, json_option, opened
 from stoma.cli.output import local, print_json, reporting, tell
-from stoma.cli.runs import FOLLOW_SECONDS, trigger
+from stoma.cli.runs import FOLLOW_SECONDS, MOST_RUN_ID, trigger
 from stoma.scheduler.base import Run, iso
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ LINGER_SECONDS = 2.0
 
 
 @click.command()
-@click.argument("run_id", type=click.IntRange(1), metavar="RUN")
+@click.argument("run_id", type=click.IntRange(1, MOST_RUN_ID), metavar="RUN")
 @click.option("--follow", is_flag=True, help="Go on until the run is over.")
 @config_option
 @demo_option

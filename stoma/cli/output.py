@@ -118,7 +118,12 @@ def console(*, stderr: bool = False) -> Console:
     """A rich console; without colours when it is not a terminal or NO_COLOR is set."""
     from rich.console import Console
 
-    return Console(stderr=stderr, highlight=False, soft_wrap=False)
+    class Screen(Console):
+        def on_broken_pipe(self) -> None:
+            # Rich would end the program with 1; that the reader has seen enough is no fault.
+            raise BrokenPipeError
+
+    return Screen(stderr=stderr, highlight=False, soft_wrap=False)
 
 
 def print_table(

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from stoma.stores import Store
 
 FOLLOW_SECONDS = 0.3
+
+MOST_RUN_ID = 2**63 - 1
+"""What both databases can hold; nobody gets there."""
 """How often the store is asked for more."""
 
 CANCEL_SECONDS = 10.0
@@ -84,7 +87,7 @@ def runs(
 
 
 @click.command()
-@click.argument("run_id", type=click.IntRange(1), metavar="RUN")
+@click.argument("run_id", type=click.IntRange(1, MOST_RUN_ID), metavar="RUN")
 @click.option("--no-wait", is_flag=True, help="Do not wait for a run under way to stop.")
 @config_option
 @demo_option
@@ -112,7 +115,7 @@ def cancel(run_id: int, no_wait: bool, config_file: Path | None, demo: bool, as_
 
 
 @click.command()
-@click.argument("run_id", type=click.IntRange(1), metavar="RUN")
+@click.argument("run_id", type=click.IntRange(1, MOST_RUN_ID), metavar="RUN")
 @config_option
 @demo_option
 @json_option
@@ -120,15 +123,21 @@ def cancel(run_id: int, no_wait: bool, config_file: Path | None, demo: bool, as_
 def retry(run_id: int, config_file: Path | None, demo: bool, as_json: bool) -> None:
     """Begin a run again that ended without success, or let one that waits for its next try start now."""
     from stoma.scheduler.overview import is_scheduler_running
+    from stoma.scheduler.parts import task_named
 
     with opened(config_file, demo=demo) as here:
         now = here.store.now()
+        # Raises where the task is declared no more: its run would only be cancelled.
+        task_named(here.config, here.store.runs.get(run_id).task_id)
         run = here.store.runs.again(run_id, now)
         is_running = is_scheduler_running(here.store, now)
+        paused = here.store.agenda.paused_since() is not None
     if as_json:
         print_json(run.as_dict())
         return
     tell(f"run {run.id} of {run.task_id} is in the queue again")
+    if paused:
+        tell("everything is paused: it waits for `stoma scheduler resume`")
     if not is_running:
         tell("no scheduler is running: it waits for one (`stoma-run`)")
 

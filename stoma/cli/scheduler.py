@@ -165,6 +165,13 @@ def run_task(task_id: str, no_wait: bool, config_file: Path | None, demo: bool, 
         if no_wait:
             print_json(run.as_dict()) if as_json else tell(f"run {run.id} of {task_id} is queued")
             return
+        if here.store.agenda.paused_since() is not None:
+            # Following it would take as long as the pause.
+            tell_error(
+                f"everything is paused: run {run.id} of {task_id} waits",
+                "`stoma scheduler resume` lets it go on",
+            )
+            leave(NOT_COMPLETE)
         leave(_follow(here.store, run.id, as_json))
 
 

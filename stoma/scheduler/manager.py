@@ -286,6 +286,8 @@ class Scheduler:
 
     def retry(self, run_id: int) -> Run:
         """Begin a run again that ended without success, or end its wait. Raises NotFound, UsageError."""
+        # Raises where the task is declared no more: its run would only be cancelled.
+        task_named(self.config, self.store.runs.get(run_id).task_id)
         run = self.store.runs.again(run_id, self.store.now())
         self._wake.set()
         return run

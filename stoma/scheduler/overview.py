@@ -124,10 +124,11 @@ def status_overview(config: Config, store: Store, now: datetime) -> dict[str, An
     nodes = live_nodes(store, now)
     tasks = task_overview(config, store, now)
     open_runs = store.runs.open()
+    paused_since = store.agenda.paused_since()
     errors = [error for node in nodes for error in node.get("errors", [])]
     running = [run.as_dict() for run in open_runs if run.status is TaskStatus.RUNNING]
     waiting = [
-        run.as_dict() | {"waits_for": waits_for(run, now)}
+        run.as_dict() | {"waits_for": waits_for(run, now, paused=paused_since is not None)}
         for run in open_runs
         if run.status is not TaskStatus.RUNNING
     ]
@@ -144,7 +145,7 @@ def status_overview(config: Config, store: Store, now: datetime) -> dict[str, An
         "tasks": len(tasks),
         "enabled": sum(task["enabled"] for task in tasks),
         "blocked": sum(task["status"] == "blocked" for task in tasks),
-        "paused_since": iso(store.agenda.paused_since()),
+        "paused_since": iso(paused_since),
         "running_runs": running,
         "waiting_runs": waiting,
         "next_runs": sorted(
@@ -167,8 +168,10 @@ def status_overview(config: Config, store: Store, now: datetime) -> dict[str, An
     }
 
 
-def waits_for(run: Run, now: datetime) -> str:
+def waits_for(run: Run, now: datetime, *, paused: bool = False) -> str:
     """Why a run that is not running waits."""
+    if paused:
+        return "everything is paused"
     if run.not_before is not None and run.not_before > now:
         when = (
             f"{run.not_before:%H:%M:%S} UTC" if run.not_before.date() == now.date() else iso(run.not_before)

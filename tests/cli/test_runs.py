@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -226,3 +229,52 @@ def test_retry_puts_a_failed_run_into_the_queue(stoma: Command, real: Store) -> 
     assert real.runs.get(run.id).status is TaskStatus.PENDING
     assert json.loads(stoma("retry", str(run.id), "--json").output)["run"] == run.id
     assert stoma("retry", "999").exit_code == 2
+
+
+@pytest.mark.parametrize("command", ["logs", "cancel", "retry"])
+def test_a_number_that_no_run_can_have_is_refused(stoma: Command, command: str) -> None:
+    found = stoma(command, "9" * 20)
+    assert found.exit_code == 2
+    assert "9223372036854775807" in found.output
+
+
+def test_a_run_of_a_task_that_is_gone_does_not_begin_again(stoma: Command, real: Store) -> None:
+    run = add(real, task="gone")
+    real.runs.ask_cancel(run.id, real.now())
+    found = stoma("retry", str(run.id))
+    assert found.exit_code == 2
+    assert 'there is no task "gone"' in found.output
+    assert real.runs.get(run.id).status is TaskStatus.CANCELLED
+
+
+def test_a_pause_is_no_secret(stoma: Command, real: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    failed = add(real)
+    real.runs.ask_cancel(failed.id, real.now())
+    assert stoma("scheduler", "pause").exit_code == 0
+    assert "`stoma scheduler resume`" in stoma("retry", str(failed.id)).output
+    assert "everything is paused since" in stoma("why", "papers", "today").output
+    assert "everything is paused since" in stoma("next").output
+    monkeypatch.setattr("stoma.scheduler.overview.is_scheduler_running", lambda *_: True)
+    found = stoma("scheduler", "run-task", "others")
+    assert found.exit_code == 1
+    assert "everything is paused: run" in found.output
+    assert stoma("scheduler", "resume").exit_code == 0
+    assert "everything is paused" not in stoma("next").output
+    stoma("scheduler", "disable-task", "papers")
+    assert "it is switched off" in stoma("why", "papers", "today").output
+
+
+def test_a_reader_that_has_seen_enough_is_no_fault(home: Path) -> None:
+    words = [sys.executable, "-c", "from stoma.cli.main import main; main()", "why", "papers", "today"]
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        words,
+        cwd=home,
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
+    )
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (0, "")
