@@ -18,6 +18,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import timedelta
+from functools import cached_property
 from typing import Any, NoReturn, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
@@ -57,6 +58,8 @@ PASSING = frozenset({408, 425})
 HARMLESS = frozenset({"accept", "accept-language"})
 """Headers that may follow a redirect to another host; any other might be a credential."""
 
+USUAL = Limits()
+
 LONGEST_COOLING = timedelta(days=1)
 """A host that asks for more patience is asked again after this, whatever it said."""
 
@@ -81,10 +84,10 @@ class HttpClient:
         self._headers = {"User-Agent": user_agent, "Accept": "*/*", "Accept-Encoding": "gzip, deflate"}
         self._attempt = attempt
         self._log = log
-        self._limits = limits or Limits()
-        self._wire = Wire()
-        self._adapter = _Adapter(self._wire)
-        self._watch = Watch(deadline, stopping, self._limits, clock or Clock(), self._wire.cut)
+        self._limits = limits or USUAL
+        self._deadline = deadline
+        self._stopping = stopping
+        self._clock = clock
 
     def __enter__(self) -> HttpClient:
         return self
@@ -94,8 +97,24 @@ class HttpClient:
 
     def close(self) -> None:
         """Let go of every connection."""
-        self._watch.close()
-        self._adapter.close()
+        if "_watch" in self.__dict__:
+            self._watch.close()
+        if "_adapter" in self.__dict__:
+            self._adapter.close()
+
+    # Made for the first request: a run that asks for nothing does not pay for them.
+
+    @cached_property
+    def _wire(self) -> Wire:
+        return Wire()
+
+    @cached_property
+    def _adapter(self) -> _Adapter:
+        return _Adapter(self._wire)
+
+    @cached_property
+    def _watch(self) -> Watch:
+        return Watch(self._deadline, self._stopping, self._limits, self._clock or Clock(), self._wire.cut)
 
     def get(
         self,

@@ -9,13 +9,16 @@ from datetime import datetime, timedelta
 from itertools import islice, takewhile
 from typing import Protocol
 
-from stoma.scheduler.base import Skip, SkipReason, Switches, Task
+from stoma.scheduler.base import Skip, SkipReason, Switch, Switches, Task
 
 ON_TIME = timedelta(minutes=1)
 """An instant not older than this is simply due; an older one has to be caught up with."""
 
 MOST_CAUGHT_UP = 100
 """How many missed instants `catch_up: all` makes into runs at once; the newest ones."""
+
+MOST_OPEN = {"skip": 1, "queue": 2}
+"""How many runs of a task may be open, by `overlap`: the one under way, and one that waits behind it."""
 
 BETWEEN = timedelta(seconds=30)
 """How far apart these begin at least, so that what was missed does not come back all at once."""
@@ -63,15 +66,22 @@ class Settlement:
     waits: Mapping[datetime, datetime] = field(default_factory=dict)
 
 
-def refusal(task: Task, switches: Switches, blocked: str | None, instant: datetime) -> Refusal | None:
+def refusal(
+    task: Task, switches: Switches, blocked: str | None, instant: datetime, now: datetime
+) -> Refusal | None:
     """What is switched off does not run; nor, when it is switched on again, what was due before that."""
+
+    def was_off(switch: Switch) -> bool:
+        # A switch that was set beyond now was set by a clock that was wrong.
+        return instant <= switch.changed_at <= now + ON_TIME
+
     paused = switches.paused
-    if paused is not None and (paused.is_on or instant <= paused.changed_at):
+    if paused is not None and (paused.is_on or was_off(paused)):
         return Refusal(SkipReason.PAUSED)
     switch = switches.tasks.get(task.id)
     if not (switch.is_on if switch else task.enabled):
         return Refusal(SkipReason.DISABLED)
-    if switch is not None and instant <= switch.changed_at:
+    if switch is not None and was_off(switch):
         return Refusal(SkipReason.DISABLED, "it was switched off then")
     return Refusal(SkipReason.BLOCKED, blocked) if blocked else None
 
@@ -116,7 +126,7 @@ def settle(
     now: datetime,
     *,
     judge: Judge = lambda instant: None,
-    has_open_run: bool = False,
+    open_runs: int = 0,
 ) -> Settlement:
     """Decide about every instant that has become due: in order of time, each exactly once."""
     named = due_instants(timetables, accounted_until, now)
@@ -135,10 +145,9 @@ def settle(
     newest = frozenset() if more else frozenset(free[-MOST_CAUGHT_UP if brings_back else -1 :])
     decided |= {instant: _too_late(task, instant, newest, now) for instant in free}
     wanted = [instant for instant in due if decided[instant] is None]
-    if task.overlap == "skip" and wanted:
-        # What catch_up: all brings back waits for one another; that is what was asked for.
-        brought_back = brings_back and now - due[0] > ON_TIME
-        keep = wanted if brought_back else [] if has_open_run else wanted[:1]
+    # What catch_up: all brings back waits for one another; that is what was asked for.
+    if wanted and not (brings_back and now - due[0] > ON_TIME):
+        keep = wanted[: max(0, MOST_OPEN[task.overlap] - open_runs)]
         for instant in wanted[len(keep) :]:
             decided[instant] = Refusal(SkipReason.OVERLAP, "the run before was not over")
     runs = [instant for instant in due if decided[instant] is None]

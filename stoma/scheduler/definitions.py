@@ -19,6 +19,7 @@ from stoma.scheduler.base import Dependency, Schedule, Task, TaskPriority
 from stoma.wording import did_you_mean, shown
 
 CATCH_UP = ("none", "latest", "all")
+LONGEST_PAUSE = timedelta(days=1)
 TIMES = {"s": timedelta(seconds=1), "m": timedelta(minutes=1), "h": timedelta(hours=1)}
 
 
@@ -27,6 +28,14 @@ def positive_duration(text: str) -> timedelta:
     found = patterns.parse_duration(text)
     if not found:
         raise ValueError(f'"{shown(text)}" is no time at all; expected a duration such as 30s, 10m, 2h or 1d')
+    return found
+
+
+def pause_of(text: str) -> timedelta:
+    """The pause before another try, at most a day; ValueError otherwise."""
+    found = patterns.parse_duration(text)
+    if found > LONGEST_PAUSE:
+        raise ValueError(f'"{shown(text)}" is longer than a day; a run does not wait longer for its next try')
     return found
 
 
@@ -92,6 +101,7 @@ FORMATS: Mapping[str, Format] = {
     "stoma-duration": Format(positive_duration, "a duration such as 30s, 10m, 2h or 1d"),
     "stoma-duration-or-zero": Format(patterns.parse_duration, "a duration such as 30s, 10m, 2h or 1d"),
     "stoma-catch-up": Format(check_catch_up, "none, latest or all"),
+    "stoma-pause": Format(pause_of, "a duration of at most 1d, such as 30s"),
     "stoma-condition": Format(conditions.parse, "a condition such as 9 <= hour <= 17"),
     "stoma-rate": Format(parse_rate, "a rate such as 8/s or 30/m"),
 }
@@ -209,7 +219,9 @@ def task_hash(task: Task) -> str:
 
 def schedule_hash(task: Task) -> str:
     """16 hex digits of when a task is due."""
-    return stable_hash([task.timezone, *(str(schedule) for schedule in task.schedule)])
+    # What was switched off in its file and is switched on again begins anew, like another schedule.
+    off = [] if task.enabled else ["off"]
+    return stable_hash([task.timezone, *(str(schedule) for schedule in task.schedule), *off])
 
 
 # All but the origin: where a task stands changes nothing about what it does.

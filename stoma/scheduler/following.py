@@ -6,15 +6,18 @@ from collections.abc import Callable
 from datetime import datetime
 
 from stoma.log import logger
-from stoma.scheduler.agenda import Refusal
+from stoma.scheduler.agenda import MOST_OPEN, Refusal
 from stoma.scheduler.base import Run, SkipReason, Task, after_trigger
 from stoma.scheduler.config import Config
-from stoma.scheduler.dependencies import accepts, missing
+from stoma.scheduler.dependencies import ACCEPTED, accepts, missing
 from stoma.scheduler.judging import judge
 from stoma.scheduler.parts import new_run
 from stoma.stores.agenda import switches_of
 from stoma.stores.base import Transaction
 from stoma.stores.runs import insert, open_of
+
+LASTING = frozenset({SkipReason.DISABLED, SkipReason.PAUSED, SkipReason.BLOCKED})
+"""Reasons that are the same for each end of an upstream run."""
 
 
 class Following:
@@ -33,8 +36,18 @@ class Following:
                 continue
             # Two upstream runs that end at the same moment do not see each other: one after the other.
             tx.lock(f"after {task_id}")
-            tx.execute("upstream_ended", task_id=task_id, upstream=run.task_id, run_id=run.id, now=now)
-            ended = {row["upstream"] for row in tx.all("upstream_ends_of", task_id=task_id)}
+            tx.execute(
+                "upstream_ended",
+                task_id=task_id,
+                upstream=run.task_id,
+                run_id=run.id,
+                status=str(run.status),
+                now=now,
+            )
+            # What is waited for may have been edited since the others ended.
+            wanted = {(d.task, status) for d in task.after for status in ACCEPTED[d.status]}
+            rows = tx.all("upstream_ends_of", task_id=task_id)
+            ended = {row["upstream"] for row in rows if (row["upstream"], row["status"]) in wanted}
             if not missing(task, ended):
                 self._start(tx, config, task, run, now)
 
@@ -47,9 +60,8 @@ class Following:
             "changed": run.changed,
         }
         refusal = judge(task, config, switches_of(tx, task.id), tx, now, upstream)(now)
-        if refusal is None and task.overlap == "skip" and open_of(tx, task.id):
+        if refusal is None and len(open_of(tx, task.id)) >= MOST_OPEN[task.overlap]:
             refusal = Refusal(SkipReason.OVERLAP, "the run before was not over")
-        cause = f"after run {run.id} of {run.task_id}"
         if refusal is None:
             reason = f"follows run {run.id} of {run.task_id}"
             trigger = after_trigger(run.id)
@@ -58,14 +70,20 @@ class Following:
                 insert(tx, new_run(task, f"{trigger}/{run.fence}", reason=reason), now)
             return
         tx.execute("upstream_forget", task_id=task.id)
-        detail = f"{cause}: {refusal.detail}" if refusal.detail else cause
-        tx.one(
-            "skip_insert",
-            task_id=task.id,
-            first=now,
-            last=now,
-            count=1,
-            reason=str(refusal.reason),
-            detail=detail,
-        )
-        logger.info("{}: skipped {}: {}", task.id, cause, refusal.reason)
+        _skip(tx, task, run, refusal, now)
+
+
+def _skip(tx: Transaction, task: Task, run: Run, refusal: Refusal, now: datetime) -> None:
+    """Keep why nothing followed; what lasts, such as being switched off, is one row."""
+    lasts = refusal.reason in LASTING
+    cause = f"after {run.task_id}" if lasts else f"after run {run.id} of {run.task_id}"
+    values = {
+        "last": now,
+        "count": 1,
+        "reason": str(refusal.reason),
+        "detail": f"{cause}: {refusal.detail}" if refusal.detail else cause,
+    }
+    before = tx.one("skip_last", task_id=task.id) if lasts else None
+    if before is None or not tx.execute("skip_extend", id=before["id"], **values):
+        tx.one("skip_insert", task_id=task.id, first=now, **values)
+    logger.info("{}: skipped {}: {}", task.id, cause, refusal.reason)

@@ -150,7 +150,9 @@ class Foreground:
             if len(self._working) >= self._slots:
                 return
             now = store.now()
-            if run.not_before is not None and run.not_before > now:
+            # Asked anew: somebody may have cancelled the run meanwhile, or ended its wait.
+            not_before = store.runs.get(run.id).not_before
+            if not_before is not None and not_before > now:
                 continue
             claimed = store.runs.claim_one(run.id, self._around.owner, now, now + self._around.lease)
             if claimed is None:

@@ -33,7 +33,7 @@ def judge(
         return row["started_at"] if row is not None else None
 
     def at(instant: datetime) -> agenda.Refusal | None:
-        refusal = agenda.refusal(task, switches, blocked, instant)
+        refusal = agenda.refusal(task, switches, blocked, instant, now)
         if refusal is not None or condition is None:
             return refusal
         verdict = condition.holds(instant, now, zone_of(task.timezone), last_run(), upstream)

@@ -352,6 +352,7 @@ class Scheduler:
             logger.warning(
                 "the clock went back from {} to {}; due instants begin anew", iso(before), iso(now)
             )
+            self.store.runs.wait_no_more()
             self.take_up(now)
 
     def tick(self, now: datetime) -> list[int]:

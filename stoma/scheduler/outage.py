@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from stoma.errors import BadAnswer, SourceBusy, SourceRefused, Unreachable
+from stoma.errors import BadAnswer, SourceBusy, SourceRefused, StoreError, Unreachable
 from stoma.log import logger
 from stoma.scheduler.base import Run, TaskStatus
 from stoma.scheduler.network import Network, is_public
@@ -44,7 +44,11 @@ def answered(network: Network, store: Store, run: Run, now: datetime) -> None:
     """A host answered: an outage is over, and what waited for its end goes on."""
     if run.host and network.answered(run.host, now):
         logger.info("the network is back")
-        store.runs.hasten(NO_NETWORK)
+        try:
+            store.runs.hasten(NO_NETWORK)
+        except StoreError as error:
+            # They go on by themselves a little later; the page that came is no worse for it.
+            logger.warning("what waited for the network waits on: {}", error.message)
 
 
 def _waits(network: Network, error: str, now: datetime) -> End:

@@ -12,7 +12,7 @@ from stoma import collectors
 from stoma.errors import Blocked, ConfigError, NotFound, Problem
 from stoma.hosts import budget_name, rule_for
 from stoma.references import resolve
-from stoma.scheduler.base import NewRun, Task, hand_trigger
+from stoma.scheduler.base import NewRun, Task, TaskStatus, hand_trigger
 from stoma.scheduler.config import Config, nearest_task, task_hash
 from stoma.scheduler.owner import this_process
 from stoma.scheduler.pipeline import Surroundings
@@ -74,8 +74,14 @@ def hand_run(task: Task, reason: str | None = None) -> NewRun:
 
 def switch(store: Store, task: Task, enabled: bool) -> None:
     """Switch a task on or off, for good; nothing changes where it is so already."""
+    now = store.now()
     if store.agenda.overrides().get(task.id, task.enabled) != enabled:
-        store.agenda.enable(task.id, enabled, store.now())
+        store.agenda.enable(task.id, enabled, now)
+    if not enabled:
+        # Whoever switches off a task does not want its next try either; what was asked for by hand stays.
+        for run in store.runs.open_of(task.id):
+            if not run.trigger.startswith("hand:"):
+                store.runs.settle(run, TaskStatus.CANCELLED, "its task was switched off", now)
 
 
 def host_of(task: Task) -> str | None:

@@ -62,6 +62,15 @@ class Surroundings:
 
 
 @dataclass(slots=True)
+class Tally:
+    """What one attempt has brought so far."""
+
+    pages: int = 0
+    seen: int = 0
+    expected: int | None = None
+
+
+@dataclass(slots=True)
 class Control:
     """The strings that others may pull while a run works."""
 
@@ -69,25 +78,18 @@ class Control:
     deadline: Deadline = field(default_factory=lambda: Deadline(float("inf")))
     # Since when (on the clock of `monotonic`) somebody wants the run to end for good.
     cancelled_at: float | None = None
-    # Called after each committed page with the counters so far.
+    # Counted after each committed page, and then told.
+    tally: Tally = field(default_factory=Tally)
     on_page: Callable[[Tally], None] = lambda _: None
-
     # Called in the transaction that ends the attempt.
     in_end: InEnd = lambda tx, now: None
+    # Where the collection stood in the transaction that claimed the run; None: not asked for yet.
+    standing: Standing | None = None
 
     def cancel(self) -> None:
         """Let the run end for good at its next page."""
         self.cancelled_at = self.cancelled_at or monotonic()
         self.stopping.set()
-
-
-@dataclass(slots=True)
-class Tally:
-    """What one attempt has brought so far."""
-
-    pages: int = 0
-    seen: int = 0
-    expected: int | None = None
 
 
 def execute(run: Run, task: Task, around: Surroundings, control: Control) -> Run | None:
@@ -160,7 +162,7 @@ def _collect(run: Run, task: Task, around: Surroundings, control: Control) -> Ru
         log=lambda text: logger.info("{}", text),
         clock=_StoreClock(store),
     ) as http:
-        standing = store.runs.standing(task.id, run.scope)
+        standing = control.standing or store.runs.standing(task.id, run.scope)
         collection = Collection(
             task_id=task.id,
             config=config,
@@ -170,10 +172,8 @@ def _collect(run: Run, task: Task, around: Surroundings, control: Control) -> Ru
             progress=_progress(standing, task, mark),
             log=lambda text: logger.info("{}", text),
         )
-        saving = Saving(
-            store, run, task, mark, around.lease, control.in_end, has_progress=standing.progress is not None
-        )
-        tally = Tally()
+        saving = Saving.of(store, run, task, mark, around.lease, control.in_end, standing)
+        tally = control.tally
         for result in collector.collect(collection):
             _check(control)
             records, rejects = normalize(normalizer, result)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from time import monotonic, sleep
 
 from stoma.collectors.base import Deadline
@@ -17,10 +18,9 @@ from stoma.scheduler.overview import SILENT_AFTER, other_nodes
 from stoma.scheduler.owner import is_gone
 from stoma.scheduler.pipeline import Control, Surroundings, Tally, execute
 from stoma.scheduler.retry import next_try
-from stoma.scheduler.saving import InEnd
 from stoma.stores import Store
 from stoma.stores.base import Transaction
-from stoma.stores.runs import End
+from stoma.stores.runs import End, Standing, standing_of
 
 GRACE_SECONDS = 5.0
 """How long after its deadline a run may still end by itself before its thread counts as hung."""
@@ -34,6 +34,14 @@ class Lost(Exception):
     """The process that worked on a run is gone."""
 
 
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A run that was claimed, and where its collection stood in that transaction; None: not asked for."""
+
+    run: Run
+    standing: Standing | None = None
+
+
 @dataclass(slots=True, eq=False)
 class Working:
     """One run on one thread."""
@@ -41,9 +49,11 @@ class Working:
     run: Run
     task: Task
     control: Control
-    tally: Tally
-    # The run that was claimed in the transaction that ended this one.
-    following: Run | None = None
+
+    @property
+    def tally(self) -> Tally:
+        """What it has brought so far."""
+        return self.control.tally
 
 
 class Runner:
@@ -96,10 +106,11 @@ class Runner:
         """Claim runs for every free thread, until the queue has none that may start."""
         while self._may_claim and self.busy < self._slots:
             # Only this method adds threads, and only one thread calls it: a free slot stays free meanwhile.
-            run = self._claim()
-            if run is None:
+            claimed = self._claim()
+            if claimed is None:
                 return
-            thread = threading.Thread(target=self._work, args=(run,), name=f"run-{run.id}", daemon=True)
+            name = f"run-{claimed.run.id}"
+            thread = threading.Thread(target=self._work, args=(claimed,), name=name, daemon=True)
             with self._lock:
                 self._threads.add(thread)
             try:
@@ -146,18 +157,21 @@ class Runner:
             self._around.store.runs.end(entry.run, CUT_OFF, self._around.store.now())
             logger.warning("run {} of {} did not stop in time; it was cut off", entry.run.id, entry.task.id)
 
-    def _claim(self) -> Run | None:
+    def _claim(self) -> Claimed | None:
         store = self._around.store
         now = store.now()
-        return store.runs.claim(self._around.owner, now, now + self._around.lease)
+        run = store.runs.claim(self._around.owner, now, now + self._around.lease)
+        return Claimed(run) if run is not None else None
 
-    def _work(self, run: Run | None) -> None:
+    def _work(self, claimed: Claimed | None) -> None:
         thread = threading.current_thread()
         try:
-            while run is not None:
-                following = self._one(thread, run)
+            while claimed is not None:
+                following = self._one(thread, claimed)
                 # Given up meanwhile, or asked to stop: what is claimed now would only be given back.
-                run = following or (self._claim() if thread in self._threads and self._may_claim else None)
+                claimed = following or (
+                    self._claim() if thread in self._threads and self._may_claim else None
+                )
         except StoreError as error:
             # The row keeps its lease until it expires; then it is taken up again.
             logger.log("DEBUG" if self._stopping else "ERROR", "the store failed: {}", error.message)
@@ -171,29 +185,31 @@ class Runner:
     def _may_claim(self) -> bool:
         return not self._stopping and not self._paused
 
-    def _claim_along(self, thread: threading.Thread, entry: Working) -> InEnd:
+    def _claim_along(
+        self, thread: threading.Thread, following: list[Claimed], tx: Transaction, now: datetime
+    ) -> None:
         """Claim the next run in the transaction that ends this one: one commit instead of two."""
+        # What an earlier transaction claimed, which then failed, was not claimed.
+        following.clear()
+        if thread in self._threads and self._may_claim:
+            around = self._around
+            run = around.store.runs.claim_in(tx, around.owner, now, now + around.lease)
+            if run is not None:
+                following.append(Claimed(run, standing_of(tx, run.task_id, run.scope)))
 
-        def claim(tx: Transaction, now: datetime) -> None:
-            # What an earlier transaction claimed, which then failed, was not claimed.
-            entry.following = None
-            if thread in self._threads and self._may_claim:
-                around = self._around
-                entry.following = around.store.runs.claim_in(tx, around.owner, now, now + around.lease)
-
-        return claim
-
-    def _one(self, thread: threading.Thread, run: Run) -> Run | None:
+    def _one(self, thread: threading.Thread, claimed: Claimed) -> Claimed | None:
         """Carry out a run; gives the next one, where it was claimed along."""
+        run = claimed.run
         task = self._find_task(run.task_id)
         if task is None:
             self._put_back(run)
             return None
-        entry = Working(run, task, Control(deadline=Deadline(task.timeout.total_seconds())), Tally())
-        entry.control.on_page = lambda tally: setattr(entry, "tally", tally)
+        deadline = Deadline(task.timeout.total_seconds())
+        entry = Working(run, task, Control(deadline=deadline, standing=claimed.standing))
+        following: list[Claimed] = []
         # Where others claim at the same moment the claim may fail, and would take the last page with it.
         if self._around.store.database.one_writer:
-            entry.control.in_end = self._claim_along(thread, entry)
+            entry.control.in_end = partial(self._claim_along, thread, following)
         with self._lock:
             self._working[thread] = entry
             if self._stopping:
@@ -210,7 +226,7 @@ class Runner:
         if ended is None:
             return None
         self._on_end(ended)
-        return entry.following
+        return following[0] if following else None
 
     def _put_back(self, run: Run) -> None:
         """A run of a task that is not declared here: another node may know it, else it is over."""

@@ -17,9 +17,9 @@ from stoma.errors import Fenced
 from stoma.records import CollectorResult, Record, Reject
 from stoma.scheduler.base import Run, Task, TaskStatus
 from stoma.stores import Store
-from stoma.stores.base import Row, Transaction
+from stoma.stores.base import Transaction
 from stoma.stores.records import Prepared, save, save_rejects
-from stoma.stores.runs import End
+from stoma.stores.runs import End, Standing
 
 MOST_REJECTS_KEPT = 100
 """Rejected items kept of one page; all of them are counted."""
@@ -38,9 +38,38 @@ class Saving:
     mark: str
     lease: timedelta
     in_end: InEnd
+    standing: Standing
+    # What the run has counted so far, in all its attempts: nobody else counts while it is ours.
+    seen: int
+    rejected: int
     # True when there is progress that the end has to delete.
     has_progress: bool
     cursor: Mapping[str, Any] | None = None
+
+    @classmethod
+    def of(
+        cls,
+        store: Store,
+        run: Run,
+        task: Task,
+        mark: str,
+        lease: timedelta,
+        in_end: InEnd,
+        standing: Standing,
+    ) -> Saving:
+        """The beginning of an attempt of a run that was just claimed."""
+        return cls(
+            store,
+            run,
+            task,
+            mark,
+            lease,
+            in_end,
+            standing,
+            run.seen,
+            run.rejected,
+            standing.progress is not None,
+        )
 
     def page(
         self,
@@ -52,6 +81,9 @@ class Saving:
         prepared = Prepared.of(records)
         run, task, now = self.run, self.task, self.store.now()
         self.cursor = result.cursor or self.cursor
+        if result.next_page is None and not result.items and not rejects:
+            # Nothing but the end is left to write, and that is fenced and counts the page too.
+            return self.store.database.write(lambda tx: self._finish(tx, now, pages=1))
         with self.store.database.transaction() as tx:
             counts = {"seen": len(result.items), "rejected": len(rejects)}
             total = tx.one("run_page", id=run.id, fence=run.fence, lease_until=now + self.lease, **counts)
@@ -63,8 +95,9 @@ class Saving:
                 tx.execute("run_page_outcome", id=run.id, **found)
             if rejects:
                 save_rejects(tx, rejects[:MOST_REJECTS_KEPT], task.id, run.id, now)
+            self.seen, self.rejected = total["seen"], total["rejected"]
             if result.next_page is None:
-                return self._finish(tx, total, now)
+                return self._finish(tx, now)
             tx.execute(
                 "progress_save",
                 task_id=task.id,
@@ -81,16 +114,17 @@ class Saving:
     def end(self) -> Run:
         """End a run whose source ended without saying so on its last page."""
         now = self.store.now()
-        with self.store.database.transaction() as tx:
-            total = tx.one("run_get", id=self.run.id) or {"seen": 0, "rejected": 0}
-            return self._finish(tx, total, now)
+        return self.store.database.write(lambda tx: self._finish(tx, now))
 
-    def _finish(self, tx: Transaction, total: Row, now: datetime) -> Run:
+    def _finish(self, tx: Transaction, now: datetime, pages: int = 0) -> Run:
         """End a run that came to its end: the cursor moves here and nowhere else."""
         run, task = self.run, self.task
+        reason = self._too_little()
+        end = End(TaskStatus.SUSPECT, reason=reason) if reason else End(TaskStatus.COMPLETED)
+        # First, for it is fenced.
+        ended = self.store.runs.finish(tx, run, end, now, pages=pages)
         if self.has_progress:
             tx.execute("progress_delete", task_id=task.id, scope=run.scope)
-        reason = self._too_little(tx, total["seen"], total["rejected"])
         if reason is None and self.cursor is not None and run.scope == "live":
             position = dict(self.cursor)
             tx.execute(
@@ -101,19 +135,17 @@ class Saving:
                 run_id=run.id,
                 now=now,
             )
-        end = End(TaskStatus.SUSPECT, reason=reason) if reason else End(TaskStatus.COMPLETED)
-        ended = self.store.runs.finish(tx, run, end, now)
         self.in_end(tx, now)
         return ended
 
-    def _too_little(self, tx: Transaction, seen: int, rejected: int) -> str | None:
+    def _too_little(self) -> str | None:
         """Why what came is suspect; None when it will do."""
+        seen, rejected = self.seen, self.rejected
         if seen and rejected >= seen:
             return f"every one of {seen} items was rejected; the table rejects says why"
         least = self.task.expect.min_records
-        if least is None and not seen:
-            before = tx.one("run_seen_before", task_id=self.task.id)
-            least = 1 if before is not None and before["seen"] else 0
-        if least is not None and seen < least:
+        if least is None:
+            least = 1 if self.standing.seen_before else 0
+        if seen < least:
             return f"saw {seen} records, expected at least {least}"
         return None

@@ -28,7 +28,8 @@ def settle_due(store: Store, ticker: Ticker, config: Config, now: datetime) -> l
     switches = store.agenda.switches()
     made: list[int] = []
     for start in range(0, len(due), AT_ONCE):
-        chunk = due[start : start + AT_ONCE]
+        # In the order of their ids, as what follows from the end of a run: two that lock the same rows do not meet.
+        chunk = sorted(due[start : start + AT_ONCE])
         settled: dict[str, datetime] = {}
         try:
             with store.database.transaction() as tx:
@@ -59,7 +60,7 @@ def _settle(
         before.accounted_until,
         now,
         judge=judge(task, config, switches, tx, now),
-        has_open_run=bool(before.open_runs),
+        open_runs=len(before.open_runs),
     )
     for skip in decision.skips:
         logger.info("{}: {}", task.id, _told(skip))

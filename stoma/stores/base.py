@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from functools import cache
 from importlib.resources import files
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, TypeVar
+
+T = TypeVar("T")
 
 Row = dict[str, Any]
 """One row by column name; instants are aware UTC and JSON columns are values, whatever the database."""
@@ -52,6 +54,14 @@ class Database(ABC):
     @abstractmethod
     def transaction(self) -> AbstractContextManager[Transaction]:
         """A short write transaction: committed at the end of the block, rolled back when it raises."""
+
+    def write(self, body: Callable[[Transaction], T]) -> T:
+        """What `body` makes of a transaction of its own: for short work that many threads do again and again.
+
+        Another thread that writes at that moment may carry it out, so it waits for nothing but the database.
+        """
+        with self.transaction() as tx:
+            return body(tx)
 
     @abstractmethod
     def reader(self) -> AbstractContextManager[Reader]:
@@ -103,7 +113,8 @@ WORDS: Mapping[str, Mapping[str, str]] = {
 }
 
 _HEADING = re.compile(r"^-- name: *(\w+).*$", re.MULTILINE)
-_MEMBER = re.compile(r"\{(text|int):(\w+):(\w+)\}")
+_MEMBER = re.compile(r"\{(text|int|number|bool):(\w+):(\w+)\}")
+_EPOCH = re.compile(r"\{epoch:(\w+)\}")
 _PARAMETER = re.compile(r"(?<![:\w]):([a-z_]+)")
 
 
@@ -145,15 +156,27 @@ def translate(text: str, dialect: str) -> str:
 def _spell(text: str, dialect: str) -> str:
     for word, spelling in WORDS[dialect].items():
         text = text.replace(f"{{{word}}}", spelling)
+    text = _EPOCH.sub(lambda match: _moment(match[1], dialect), text)
     return _MEMBER.sub(lambda match: _member(match[1], match[2], match[3], dialect), text)
 
 
 def _member(cast: str, column: str, key: str, dialect: str) -> str:
-    """A member of a JSON column, as text or as a whole number."""
+    """A member of a JSON column, as text, as a number, as a whole one or as true and false (1 and 0 on SQLite)."""
     path = f"{column} ->> '{key}'"
     if cast == "text":
         return path
+    if cast == "bool":
+        return path if dialect == "sqlite" else f"({path})::boolean"
+    if cast == "number":
+        return f"cast({path} as real)" if dialect == "sqlite" else f"({path})::double precision"
     return f"cast({path} as integer)" if dialect == "sqlite" else f"({path})::integer"
+
+
+def _moment(column: str, dialect: str) -> str:
+    """A column of seconds since 1970, as an instant."""
+    if dialect == "sqlite":
+        return f"strftime('%Y-%m-%dT%H:%M:%fZ', {column}, 'unixepoch')"
+    return f"to_timestamp({column})"
 
 
 def _split(text: str) -> Iterable[tuple[str, str]]:

@@ -21,7 +21,7 @@ LONGEST_TEXT = 4000
 CLAIM_TRIES = 5
 """How often a claim is made again after another one was a moment earlier."""
 
-FURTHEST = timedelta(days=2)
+FURTHEST = timedelta(days=3)
 """No lease and no wait for a next try reaches further; one that does was written by a clock that was wrong."""
 
 NEWEST = 2**62
@@ -49,6 +49,8 @@ class Standing:
 
     cursor: Row | None
     progress: Row | None
+    # What the last accepted run saw; None before the first.
+    seen_before: int | None
 
 
 class Runs:
@@ -155,6 +157,11 @@ class Runs:
         with self._database.transaction() as tx:
             tx.execute("run_hasten_all", reason=reason)
 
+    def wait_no_more(self) -> None:
+        """Let every run start that waits for a moment: the clock that wrote it was wrong."""
+        with self._database.transaction() as tx:
+            tx.execute("run_wait_no_more")
+
     def cancel_asked(self) -> list[Run]:
         """Running runs that somebody asked to end."""
         return self._runs("run_cancel_asked")
@@ -183,13 +190,16 @@ class Runs:
         in_end: Callable[[Transaction, datetime], None] = lambda tx, now: None,
     ) -> Run | None:
         """Close an attempt, with `in_end` in its transaction; None when the run has another owner by now."""
-        with self._database.transaction() as tx:
+
+        def close(tx: Transaction) -> Run | None:
             try:
                 ended = self.finish(tx, run, end, now, reserved_by=reserved_by, reserved_until=reserved_until)
             except Fenced:
                 return None
             in_end(tx, now)
-        return ended
+            return ended
+
+        return self._database.write(close)
 
     def finish(
         self,
@@ -200,9 +210,13 @@ class Runs:
         *,
         reserved_by: str | None = None,
         reserved_until: datetime | None = None,
+        pages: int = 0,
     ) -> Run:
-        """Close an attempt inside a transaction; raises Fenced when the run has another owner by now."""
-        ended = _finish(tx, run, end, now, reserved_by, reserved_until)
+        """Close an attempt inside a transaction; raises Fenced when the run has another owner by now.
+
+        `pages` are those that were not counted yet.
+        """
+        ended = _finish(tx, run, end, now, reserved_by, reserved_until, pages)
         if ended.status.is_final:
             self.on_final(tx, ended, now)
         return ended
@@ -265,14 +279,7 @@ class Runs:
     def standing(self, task_id: str, scope: str) -> Standing:
         """Where the collection of a task stands."""
         with self._database.reader() as reader:
-            row = reader.one("collection_standing", task_id=task_id, scope=scope)
-        assert row is not None  # noqa: S101 — it is asked of one row that is always there
-        return Standing(
-            cursor={"fingerprint": row["cursor_mark"], "position": row["position"]}
-            if row["cursor_mark"] is not None
-            else None,
-            progress=row if row["fingerprint"] is not None else None,
-        )
+            return standing_of(reader, task_id, scope)
 
     def progress(self, task_id: str, scope: str) -> Row | None:
         """Where an unfinished collection continues."""
@@ -326,6 +333,7 @@ def _finish(
     now: datetime,
     reserved_by: str | None,
     reserved_until: datetime | None,
+    pages: int,
 ) -> Run:
     error = _text(end.error)
     row = tx.one(
@@ -340,6 +348,7 @@ def _finish(
         not_a_try=0 if end.is_try else 1,
         reserved_by=None if end.status.is_final else reserved_by,
         reserved_until=None if end.status.is_final or reserved_by is None else reserved_until,
+        pages=pages,
     )
     if row is None:
         raise Fenced(f"run {run.id} of {run.task_id} has another owner now")
@@ -348,6 +357,19 @@ def _finish(
     status = end.attempt_status or row["status"]
     tx.execute("attempt_end", run_id=run.id, fence=run.fence, now=now, status=status, error=error)
     return Run.from_row(row)
+
+
+def standing_of(reader: Reader, task_id: str, scope: str) -> Standing:
+    """Where the collection of a task stands."""
+    row = reader.one("collection_standing", task_id=task_id, scope=scope)
+    assert row is not None  # noqa: S101 — it is asked of one row that is always there
+    return Standing(
+        cursor={"fingerprint": row["cursor_mark"], "position": row["position"]}
+        if row["cursor_mark"] is not None
+        else None,
+        progress=row if row["fingerprint"] is not None else None,
+        seen_before=row["seen_before"],
+    )
 
 
 def _text(text: str | None) -> str | None:

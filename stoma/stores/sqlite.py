@@ -8,15 +8,19 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from contextvars import copy_context
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar, cast
 
 import orjson
 
 from stoma.errors import Conflict, StoreUnavailable
-from stoma.stores.base import Database, Row, migrations, statements
+from stoma.stores.base import Database, Row, Transaction, migrations, statements
 from stoma.stores.lockfile import SchedulerLock
+
+T = TypeVar("T")
 
 BUSY_SECONDS = 30.0
 """How long a writer waits for others before it gives up; transactions last milliseconds."""
@@ -35,8 +39,11 @@ MOST_TOGETHER = 16
 
 INSTANTS = frozenset({"first", "last", "not_before", "scheduled_for"})
 JSON_COLUMNS = frozenset(
-    {"authors", "tags", "attributes", "item", "position", "window", "page", "state", "categories"}
-)
+    {
+        "authors", "tags", "attributes", "item", "position", "window", "page", "state", "categories", "topics",
+        "ciks", "companies", "items", "owners", "footnotes",
+    }
+)  # fmt: skip
 
 
 def utc_now() -> datetime:
@@ -60,6 +67,8 @@ class SqliteDatabase(Database):
         self._writing = threading.Lock()
         # How many wait for their turn to write, and the transaction that they may share.
         self._waiting = 0
+        # What waits to be written by whoever gets to write.
+        self._jobs: deque[_Job[Any]] = deque()
         self._counting = threading.Lock()
         self._group: _Group | None = None
         self._patience = BUSY_SECONDS
@@ -86,21 +95,9 @@ class SqliteDatabase(Database):
         try:
             self._check_file()
             with _translated(self.path):
-                group = self._group
-                if group is None or not self._writer.in_transaction:
-                    self._begin(until)
-                    group = self._group = _Group()
-                if group.members:
-                    self._writer.execute("savepoint one")
-                try:
+                with self._member(until) as group:
                     yield self._cursor
-                    if group.members:
-                        self._writer.execute("release one")
-                except BaseException as error:
-                    self._undo_one(group, error)
-                    raise
-                group.members += 1
-                if not self._waiting or group.members >= MOST_TOGETHER:
+                if self._is_complete(group):
                     self._commit(group)
         except BaseException:
             self._leave_group()
@@ -109,17 +106,86 @@ class SqliteDatabase(Database):
             self._writing.release()
         self._wait_for(group)
 
+    def write(self, body: Callable[[Transaction], T]) -> T:
+        """Whoever gets to write works off what all others who wait here have to write: that spares changing threads."""
+        until = time.monotonic() + self._patience
+        job = _Job(body)
+        self._jobs.append(job)
+        try:
+            self._acquire()
+            try:
+                if not job.is_done:
+                    self._work_off(until)
+            finally:
+                self._writing.release()
+        except BaseException:
+            # Who gives up is not to be written behind its back.
+            with suppress(ValueError):
+                self._jobs.remove(job)
+            raise
+        if job.group is not None:
+            self._wait_for(job.group)
+        with _translated(self.path):
+            return job.result()
+
+    def _work_off(self, until: float) -> None:
+        self._check_file()
+        while self._jobs:
+            job = self._jobs.popleft()
+            try:
+                with self._member(until) as group:
+                    job.run(self._cursor)
+                job.group = group
+            except Exception as error:
+                job.error = error
+            except BaseException:
+                # Meant for this thread; the one whose job it is does it again.
+                self._jobs.appendleft(job)
+                self._leave_group()
+                raise
+            job.is_done = True
+            is_open = self._group
+            if is_open is not None and self._is_complete(is_open):
+                # When it fails, all members of the group are told so.
+                with suppress(sqlite3.Error):
+                    self._commit(is_open)
+
+    @contextmanager
+    def _member(self, until: float) -> Iterator[_Group]:
+        """Be one of a group: the one that is open, or the first of a new one. Undone alone when it fails."""
+        group = self._group
+        if group is None or not self._writer.in_transaction:
+            self._begin(until)
+            group = self._group = _Group()
+        if group.members:
+            self._writer.execute("savepoint one")
+        try:
+            yield group
+            if group.members:
+                self._writer.execute("release one")
+        except BaseException as error:
+            self._undo_one(group, error)
+            raise
+        group.members += 1
+
+    def _is_complete(self, group: _Group) -> bool:
+        """True when nobody else is coming, or the first has waited long enough."""
+        return not (self._waiting or self._jobs) or group.members >= MOST_TOGETHER
+
     def _take_turn(self) -> None:
         with self._counting:
             self._waiting += 1
         try:
-            if not self._writing.acquire(timeout=self._patience):
-                raise StoreUnavailable(
-                    f"{self.path}: another thread has held the file for {self._patience:.0f} s"
-                )
+            self._acquire()
         finally:
             with self._counting:
                 self._waiting -= 1
+
+    def _acquire(self) -> None:
+        if not self._writing.acquire(timeout=self._patience):
+            raise StoreUnavailable(
+                f"{self.path}: another thread has held the file for {self._patience:.0f} s"
+            )
 
     def _undo_one(self, group: _Group, error: BaseException) -> None:
         """Take back what one of a group has written; a full disk may have taken back everything already."""
@@ -136,7 +202,7 @@ class SqliteDatabase(Database):
     def _leave_group(self) -> None:
         """One of a group failed: the others, if nobody else is coming, are committed now."""
         group = self._group
-        if group is not None and not self._waiting:
+        if group is not None and not (self._waiting or self._jobs):
             with suppress(StoreUnavailable, Conflict, sqlite3.Error), _translated(self.path):
                 self._commit(group)
 
@@ -153,11 +219,11 @@ class SqliteDatabase(Database):
     def _close_group(self, group: _Group, error: BaseException | None) -> None:
         self._group = None
         group.error = error
-        group.done.set()
+        group.gate.release()
 
     def _wait_for(self, group: _Group) -> None:
         """Until what this thread wrote is committed, by whichever thread of the group is the last."""
-        while not group.done.wait(STEP_SECONDS):
+        while not group.gate.acquire(timeout=STEP_SECONDS):
             # Whoever was waiting gave up waiting: then this one is the last.
             if self._writing.acquire(blocking=False):
                 try:
@@ -166,6 +232,8 @@ class SqliteDatabase(Database):
                             self._commit(group)
                 finally:
                     self._writing.release()
+        # One after the other: threads that wake all at once only get in each other's way.
+        group.gate.release()
         if group.error is not None:
             with _translated(self.path):
                 raise group.error
@@ -297,12 +365,38 @@ def _shape(description: Sequence[Sequence[Any]]) -> Shape:
     return columns, [(column, decode) for column in columns if (decode := _decoder(column)) is not None]
 
 
+class _Job(Generic[T]):
+    """What one thread has to write, by whichever thread does it."""
+
+    def __init__(self, body: Callable[[Transaction], T]) -> None:
+        self._body = body
+        # Log lines that it writes are those of its own run.
+        self._context = copy_context()
+        self._result: T | None = None
+        self.is_done = False
+        self.error: BaseException | None = None
+        # Whose commit it shares; None when it failed.
+        self.group: _Group | None = None
+
+    def run(self, tx: Transaction) -> None:
+        """Do it, inside a transaction."""
+        self._result = self._context.run(self._body, tx)
+
+    def result(self) -> T:
+        """What the body gave, or raises what it raised."""
+        if self.error is not None:
+            raise self.error
+        return cast("T", self._result)
+
+
 class _Group:
     """Transactions that are committed together: each is undone alone, and none is told before all are safe."""
 
     def __init__(self) -> None:
         self.members = 0
-        self.done = threading.Event()
+        # Closed until the commit; whoever comes through lets the next one through.
+        self.gate = threading.Lock()
+        self.gate.acquire()
         self.error: BaseException | None = None
 
 
@@ -409,10 +503,15 @@ def _encoded(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value if type(value) in PLAIN else _encode(value) for name, value in values.items()}
 
 
+@lru_cache(maxsize=256)
+def _text(instant: datetime) -> str:
+    return instant.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
 def _encode(value: Any) -> Any:
     """A value as SQLite keeps it: instants as text of one width (so that they sort), JSON as text."""
     if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+        return _text(value)
     if isinstance(value, dict | list | tuple | Mapping):
         return orjson.dumps(value).decode()
     return value

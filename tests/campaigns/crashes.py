@@ -115,9 +115,13 @@ def campaign(folder: Path, url: str, kills: int, seed: int = 0) -> Report:
             report.met[len(store.runs.running())] += 1
             check(store, report)
     last = start(folder, url)
-    time.sleep(6)
-    last.send_signal(signal.SIGTERM)
-    last.wait(15)
+    try:
+        time.sleep(6)
+        last.send_signal(signal.SIGTERM)
+        last.wait(15)
+    finally:
+        last.kill()
+        last.wait()
     with open_store(url, folder) as store:
         check(store, report)
         now = BEGIN + timedelta(seconds=(time.time() - began) * FASTER)
@@ -130,13 +134,14 @@ def campaign(folder: Path, url: str, kills: int, seed: int = 0) -> Report:
 
 def start(folder: Path, url: str) -> subprocess.Popen[bytes]:
     """A scheduler process of its own."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "tests.campaigns.crashes", "--scheduler", str(folder), url],
-        cwd=folder,
-        env=ENVIRONMENT,
-        stdout=subprocess.DEVNULL,
-        stderr=(folder / "log").open("ab"),
-    )
+    with (folder / "log").open("ab") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "tests.campaigns.crashes", "--scheduler", str(folder), url],
+            cwd=folder,
+            env=ENVIRONMENT,
+            stdout=subprocess.DEVNULL,
+            stderr=log,
+        )
 
 
 def check(store: Store, report: Report) -> None:

@@ -83,9 +83,9 @@ def test_max_lateness() -> None:
 
 
 def test_an_open_run_makes_it_an_overlap_or_a_queue() -> None:
-    found = settle(task(), [Every(HOUR)], NOW - MINUTE, NOW, has_open_run=True)
+    found = settle(task(), [Every(HOUR)], NOW - MINUTE, NOW, open_runs=1)
     assert [(skip.last, skip.reason) for skip in found.skips] == [(NOW, SkipReason.OVERLAP)]
-    assert settle(task(overlap="queue"), [Every(HOUR)], NOW - MINUTE, NOW, has_open_run=True).runs == [NOW]
+    assert settle(task(overlap="queue"), [Every(HOUR)], NOW - MINUTE, NOW, open_runs=1).runs == [NOW]
 
 
 def test_a_refusal_stands_before_all_else() -> None:
@@ -125,7 +125,7 @@ def test_every_due_instant_is_a_run_or_in_one_skip(
         since,
         NOW,
         judge=lambda _: Refusal(SkipReason.DISABLED) if refused else None,
-        has_open_run=open_run,
+        open_runs=open_run,
     )
     due, moment = [], pattern.next_after(since)
     while moment <= NOW:
@@ -228,12 +228,12 @@ EARLIER, LATER = NOW - HOUR, NOW + HOUR
 def test_what_is_switched_off_never_fires_later(
     switches: Switches, enabled: bool, reason: str | None
 ) -> None:
-    found = refusal(replace(task(), enabled=enabled), switches, None, NOW)
+    found = refusal(replace(task(), enabled=enabled), switches, None, NOW, NOW + 2 * HOUR)
     assert (found.reason if found else None) == reason
 
 
 def test_what_blocks_a_task_is_told() -> None:
-    found = refusal(task(), Switches(), "no contact", NOW)
+    found = refusal(task(), Switches(), "no contact", NOW, NOW)
     assert found == Refusal(SkipReason.BLOCKED, "no contact")
 
 

@@ -174,10 +174,31 @@ def test_what_may_not_run_is_skipped_with_its_reason(
     assert world.triggers("b") == []
     [skip] = world.store.agenda.skips("b")
     assert (skip["reason"], skip["count"], skip["first"]) == (reason, 1, ended.finished_at)
-    assert f"after run {ended.id} of a" in skip["detail"]
+    assert skip["detail"].startswith(f"after run {ended.id} of a" if reason == "condition" else "after a")
     assert told in skip["detail"]
     # It is over: what ended before does not count for the next one.
     assert world.store.agenda.upstream_ends() == {}
+
+
+def test_what_lasts_is_one_row(world: World) -> None:
+    world.task("a")
+    world.task("b", "a", enabled=False)
+    for _ in range(5):
+        last = world.run("a")
+    [skip] = world.store.agenda.skips("b")
+    assert (skip["count"], skip["last"]) == (5, last.finished_at)
+
+
+def test_an_end_counts_by_what_is_waited_for_now(world: World) -> None:
+    world.task("a")
+    world.task("c")
+    world.task("b", "a", "c")
+    world.run("a")
+    world.task("b", Dependency("a", "failed"), "c")
+    world.run("c")
+    assert world.triggers("b") == []
+    failed = world.run("a", TaskStatus.FAILED)
+    assert world.triggers("b") == [f"after:{failed.id}"]
 
 
 def test_a_run_that_is_not_over_lets_the_next_one_fall_away(world: World) -> None:

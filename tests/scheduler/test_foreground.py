@@ -233,3 +233,26 @@ def test_a_run_in_the_foreground_can_be_cancelled(store: Store, script: Script) 
     page.set()
     thread.join(10)
     assert [run.status for run in ended] == [TaskStatus.CANCELLED]
+
+
+@pytest.mark.parametrize("change", ["cancel", "retry"])
+def test_a_wait_ends_when_somebody_says_so(store: Store, script: Script, change: str) -> None:
+    failures = iter([BadAnswer("once")])
+
+    def flaky(number: int, collection: Any) -> None:
+        if error := next(failures, None):
+            raise error
+
+    script.before_page = flaky
+    front = foreground(store, task(retry=Retry(count=1, first=timedelta(hours=1), max=timedelta(hours=1))))
+    ended: list[Run] = []
+    thread = threading.Thread(target=lambda: ended.extend(front.run()))
+    thread.start()
+    until(lambda: (run := store.runs.last_of("t")) is not None and run.not_before is not None)
+    run = store.runs.last_of("t")
+    if change == "cancel":
+        store.runs.ask_cancel(run.id, store.now())
+    else:
+        store.runs.again(run.id, store.now())
+    thread.join(10)
+    assert [str(run.status) for run in ended] == ["cancelled" if change == "cancel" else "completed"]

@@ -21,6 +21,7 @@ from stoma.scheduler import inforce
 from stoma.scheduler.base import Dependency, Schedule, Task, TaskPriority, TaskStatus
 from stoma.scheduler.config import Config, create_custom_task, load_config
 from stoma.scheduler.manager import Scheduler
+from stoma.stores.runs import End
 from tests.support import postgres
 from tests.support.clock import Clock
 from tests.support.scripted import Script, install
@@ -35,9 +36,8 @@ def script(monkeypatch: pytest.MonkeyPatch) -> Script:
 
 
 def task(task_id: str = "t", **more: Any) -> Task:
-    return Task(
-        task_id, task_id, "scripted", config={"script": "s"}, **{"schedule": (Schedule("hourly"),), **more}
-    )
+    given = {"config": {"script": "s"}, "schedule": (Schedule("hourly"),), **more}
+    return Task(task_id, task_id, "scripted", **given)
 
 
 def config(*tasks: Task, url: str = "sqlite:///stoma.db", **more: Any) -> Config:
@@ -64,13 +64,21 @@ def triggers(scheduler: Scheduler, task_id: str = "t") -> list[str]:
     return [run.trigger for run in reversed(scheduler.store.runs.history(task_id))]
 
 
+def work_off(scheduler: Scheduler) -> None:
+    """End every run that may start, as if it had been carried out."""
+    store, now = scheduler.store, scheduler.store.now()
+    while (run := store.runs.claim("test", now, now + HOUR)) is not None:
+        store.runs.end(run, End(TaskStatus.COMPLETED), now)
+
+
 def test_each_due_instant_becomes_one_run(ticking: Any, clock: Clock) -> None:
-    scheduler = ticking(task(overlap="queue"))
+    scheduler = ticking(task())
     assert scheduler.tick(clock.now) == []
     for _ in range(3):
         clock.forward(hours=1)
         scheduler.tick(clock.now)
         assert scheduler.tick(clock.now) == []
+        work_off(scheduler)
     assert triggers(scheduler) == [f"at:2026-03-01T{hour}:00:00Z" for hour in (13, 14, 15)]
 
 
@@ -113,13 +121,13 @@ def test_what_is_switched_off_is_skipped_and_stays_off(ticking: Any, clock: Cloc
 
 
 def test_what_is_blocked_is_skipped_with_its_reason(ticking: Any, clock: Clock) -> None:
-    scheduler = ticking(Task("gh", "G", "github", schedule=(Schedule("hourly"),)))
+    scheduler = ticking(task(config={"script": "${env:STOMA_NOT_SET}"}))
     clock.forward(hours=1)
     assert scheduler.tick(clock.now) == []
-    [skip] = scheduler.store.agenda.skips("gh")
+    [skip] = scheduler.store.agenda.skips("t")
     assert skip["reason"] == "blocked"
-    assert "github" in skip["detail"]
-    assert "github" in (scheduler.task("gh").blocked or "")
+    assert "STOMA_NOT_SET" in skip["detail"]
+    assert "STOMA_NOT_SET" in (scheduler.task("t").blocked or "")
 
 
 def test_a_store_that_fails_loses_no_instant(
@@ -176,6 +184,70 @@ def test_switching_on_what_is_on_changes_nothing(ticking: Any, clock: Clock) -> 
     clock.forward(hours=1)
     scheduler.enable("t", True)
     assert len(scheduler.tick(clock.now)) == 1
+
+
+def test_one_run_waits_behind_the_one_under_way(ticking: Any, clock: Clock) -> None:
+    scheduler = ticking(task(overlap="queue"))
+    for _ in range(5):
+        clock.forward(hours=1)
+        scheduler.tick(clock.now)
+    assert len(scheduler.store.runs.open_of("t")) == 2
+    [skip] = scheduler.store.agenda.skips("t")
+    assert (skip["reason"], skip["count"]) == ("overlap", 3)
+
+
+def test_what_was_switched_off_in_its_file_begins_anew(ticking: Any, clock: Clock) -> None:
+    before = ticking(task(enabled=False))
+    before.store.close()
+    clock.forward(hours=5)
+    again = ticking(task())
+    assert again.tick(clock.now) == []
+    clock.forward(hours=1)
+    assert len(again.tick(clock.now)) == 1
+
+
+def test_what_is_switched_off_tries_no_more(ticking: Any, clock: Clock) -> None:
+    scheduler = ticking(task())
+    clock.forward(hours=1)
+    scheduler.tick(clock.now)
+    run = scheduler.store.runs.claim("test", clock.now, clock.now + HOUR)
+    later = clock.now + HOUR
+    scheduler.store.runs.end(run, End(TaskStatus.PENDING, "waiting", "trouble", later), clock.now)
+    by_hand = scheduler.queue(scheduler.config.tasks["t"])
+    scheduler.enable("t", False)
+    ended = scheduler.store.runs.get(run.id)
+    assert (ended.status, ended.reason) == (TaskStatus.CANCELLED, "its task was switched off")
+    assert ended.not_before is None
+    assert scheduler.store.runs.get(by_hand.id).status is TaskStatus.PENDING
+
+
+def test_a_switch_that_a_wrong_clock_set_holds_up_nothing(ticking: Any, clock: Clock) -> None:
+    scheduler = ticking(task("a"), task("b"))
+    real = clock.now
+    clock.forward(days=30)
+    scheduler.pause()
+    scheduler.resume()
+    scheduler.enable("b", False)
+    scheduler.enable("b", True)
+    clock.now = real + timedelta(minutes=10)
+    scheduler._watch_clock(real + timedelta(days=30))
+    scheduler._watch_clock(clock.now)
+    clock.forward(hours=1)
+    assert len(scheduler.tick(clock.now)) == 2
+
+
+def test_a_wait_that_a_wrong_clock_wrote_is_over(ticking: Any, clock: Clock) -> None:
+    scheduler = ticking(task())
+    real = clock.now
+    scheduler.queue(scheduler.config.tasks["t"])
+    clock.forward(days=2)
+    run = scheduler.store.runs.claim("test", clock.now, clock.now + HOUR)
+    later = clock.now + HOUR
+    scheduler.store.runs.end(run, End(TaskStatus.PENDING, "waiting", "trouble", later), clock.now)
+    scheduler._watch_clock(clock.now)
+    clock.now = real
+    scheduler._watch_clock(clock.now)
+    assert scheduler.store.runs.claim("test", clock.now, clock.now + HOUR) is not None
 
 
 def test_a_condition_is_asked_at_the_due_instant(ticking: Any, clock: Clock) -> None:
@@ -514,21 +586,24 @@ def test_a_reload_that_breaks_in_any_way_is_an_error_that_stays(
 
 
 def test_a_clock_that_was_ahead_stalls_nothing(ticking: Any, clock: Clock) -> None:
-    scheduler = ticking(task(overlap="queue"))
+    scheduler = ticking(task())
     right = clock.now
     clock.forward(days=100)
     scheduler._watch_clock(clock.now)
     assert len(scheduler.tick(clock.now)) == 1
+    work_off(scheduler)
     clock.now = right + timedelta(minutes=10)
     scheduler._watch_clock(clock.now)
     assert scheduler.task("t").next_run == right + HOUR
     clock.now = right + HOUR
     assert len(scheduler.tick(clock.now)) == 1
+    work_off(scheduler)
     # Also where the clock was put right while nothing ran.
     clock.forward(days=100)
     scheduler.tick(clock.now)
+    work_off(scheduler)
     clock.now = right + 2 * HOUR
-    again = ticking(task(overlap="queue"))
+    again = ticking(task())
     clock.forward(hours=1)
     assert len(again.tick(clock.now)) == 1
 

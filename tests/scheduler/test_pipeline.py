@@ -162,6 +162,43 @@ def test_a_run_that_was_taken_over_writes_nothing_more(
     assert (run.status, run.pages) == (TaskStatus.INTERRUPTED, 1)
 
 
+def test_a_page_without_items_counts_and_is_fenced_by_the_end_it_brings(
+    store: Store, script: Script, go: Callable[..., Run | None]
+) -> None:
+    script.pages, script.per_page = 1, 0
+    run = go()
+    assert run is not None
+    assert (run.status, run.pages, run.seen) == (TaskStatus.COMPLETED, 1, 0)
+    cursor = store.runs.cursor("t")
+    assert cursor is not None
+    assert cursor["run_id"] == run.id
+
+    def overtake(number: int, collection: Any) -> None:
+        [running] = store.runs.running()
+        store.runs.end(running, End(TaskStatus.INTERRUPTED, is_try=False), store.now())
+
+    script.before_page = overtake
+    assert go() is None
+    [taken] = store.runs.open()
+    assert (taken.status, taken.pages) == (TaskStatus.INTERRUPTED, 0)
+    assert store.runs.cursor("t") == cursor
+
+
+def test_what_earlier_tries_saw_counts_at_the_end(
+    store: Store, script: Script, go: Callable[..., Run], clock: Clock
+) -> None:
+    # The second try finds only an empty last page; what the first one committed is enough all the same.
+    task = replace(TASK, expect=Expect(min_records=10))
+    script.pages = 2
+    script.before_page = failing(1, BadAnswer("no"))
+    assert go(task).status is TaskStatus.PENDING
+    clock.now += timedelta(hours=1)
+    script.before_page = lambda number, collection: setattr(script, "per_page", 0)
+    run = go(task)
+    assert (run.status, run.pages, run.seen) == (TaskStatus.COMPLETED, 2, 10)
+    assert store.runs.progress("t", "live") is None
+
+
 def test_too_little_is_suspect_and_does_not_move_the_cursor(
     store: Store, script: Script, go: Callable[..., Run]
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 import threading
@@ -13,12 +14,13 @@ from typing import Any
 
 import pytest
 
+from stoma.collectors import make
 from stoma.errors import StoreUnavailable
 from stoma.scheduler import runner as runner_module
 from stoma.scheduler.base import NewRun, Retry, Run, Task, TaskStatus
 from stoma.scheduler.owner import this_process
-from stoma.scheduler.pipeline import Surroundings
-from stoma.scheduler.runner import Runner, recover
+from stoma.scheduler.pipeline import Control, Surroundings, fingerprint
+from stoma.scheduler.runner import Runner, Working, recover
 from stoma.stores import Store, open_store
 from stoma.stores.nodes import Node
 from tests.support.clock import Clock
@@ -202,6 +204,42 @@ def test_the_next_run_is_claimed_in_the_transaction_that_ends_one(
         # The first claim, and one for each run; the last one finds nothing more and asks once again.
         assert len(tasks) == 6
         assert len(commits) == 1 + 6 + 1
+
+
+def test_a_run_that_was_claimed_along_continues_where_its_collection_stands(
+    tmp_path: Path, script: Script, tasks: dict[str, Task]
+) -> None:
+    with open_store("sqlite:///stoma.db", tmp_path) as store:
+        with store.database.transaction() as tx:
+            mark = fingerprint(tasks["t1"], make("scripted"))
+            values: dict[str, Any] = {"window": {}, "page": {"token": {"page": 2}}, "run_id": 7}
+            tx.execute(
+                "progress_save", task_id="t1", scope="live", fingerprint=mark, now=store.now(), **values
+            )
+        queue(store, "t0", "t1")
+        Runner(Surroundings(store, tmp_path, LEASE, str(this_process())), tasks.get, slots=1).fill()
+        until(lambda: not store.runs.open())
+        assert script.asked == [0, 1, 2, 2]
+
+
+def test_a_run_leaves_nothing_behind_that_only_the_garbage_collector_finds(
+    runner: Runner, store: Store, script: Script, tasks: dict[str, Task]
+) -> None:
+    def alive() -> set[int]:
+        return {id(entry) for entry in gc.get_objects() if isinstance(entry, Working | Control)}
+
+    gc.collect()
+    # Threads that other tests let hang keep theirs.
+    before = alive()
+    gc.disable()
+    try:
+        queue(store, *tasks)
+        runner.fill()
+        until(lambda: runner.busy == 0 and not store.runs.open())
+        script.collections.clear()
+        assert alive() <= before
+    finally:
+        gc.enable()
 
 
 def test_what_was_claimed_along_with_a_page_that_failed_was_not_claimed(

@@ -367,3 +367,15 @@ def test_what_ended_for_good_is_told_in_its_transaction(store: Store, clock: Clo
     run = store.runs.claim("me", clock.now, clock.now + LEASE)
     store.runs.end(run, End(TaskStatus.FAILED), clock.now)
     assert told == [(run.id, "failed")]
+
+
+def test_a_suspect_run_begins_again_from_nothing(store: Store, clock: Clock) -> None:
+    """What it saw the first time must not make up for what it misses the second time."""
+    for status, seen in (("suspect", 0), ("failed", 3)):
+        run = store.runs.add(new(status), clock.now)
+        claimed = store.runs.claim("me", clock.now, clock.now + LEASE)
+        with store.database.transaction() as tx:
+            tx.one("run_page", id=run.id, fence=claimed.fence, lease_until=clock.now, seen=3, rejected=1)
+        store.runs.end(claimed, End(TaskStatus(status)), clock.now)
+        assert store.runs.again(run.id, clock.now).seen == seen
+        store.runs.ask_cancel(run.id, clock.now)

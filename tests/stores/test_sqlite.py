@@ -7,7 +7,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,6 +16,7 @@ import pytest
 
 from stoma.errors import ConfigError, SchedulerRunning, StoreUnavailable
 from stoma.stores import open_store, sqlite
+from stoma.stores.base import Transaction
 from stoma.stores.lockfile import SchedulerLock
 from stoma.stores.sqlite import SqliteDatabase
 from tests.support.waiting import until
@@ -284,3 +286,161 @@ def test_whoever_waited_for_others_that_gave_up_commits_alone(
         store.agenda.enable("a", True, store.now())
         assert store.agenda.overrides() == {"a": True}
         database._waiting = 0
+
+
+# -- work that whoever gets to write does for others ---------------------------------------------------------
+
+WHOSE: ContextVar[str] = ContextVar("whose")
+
+
+class Crowd:
+    """Threads that wait with something to write while the file is held; `let_go` lets them."""
+
+    def __init__(self, database: SqliteDatabase) -> None:
+        self.database = database
+        self.writers: set[int] = set()
+        self.given: dict[str, str] = {}
+        self.errors: dict[str, BaseException] = {}
+        self.bodies: dict[str, Callable[[], None]] = {}
+        self.commits: list[str] = []
+        self.threads = [threading.Thread(target=self._come, args=(name,)) for name in "abc"]
+
+    def _come(self, name: str) -> None:
+        WHOSE.set(name)
+
+        def body(tx: Transaction) -> str:
+            self.writers.add(threading.get_ident())
+            tx.execute("override_set", task_id=name, enabled=True, now=self.database.now())
+            self.bodies.get(name, lambda: None)()
+            return WHOSE.get()
+
+        try:
+            self.given[name] = self.database.write(body)
+        except BaseException as error:
+            self.errors[name] = error
+
+    def gather(self) -> None:
+        """All of them come while the file is held."""
+        self.database._writing.acquire()
+        self.database._writer.set_trace_callback(lambda text: self.commits.append(text.lower()))
+        for thread in self.threads:
+            thread.start()
+        until(lambda: len(self.database._jobs) == 3)
+
+    def let_go(self) -> None:
+        self.database._writing.release()
+        self.join()
+
+    def join(self) -> None:
+        for thread in self.threads:
+            thread.join(10)
+            assert not thread.is_alive()
+
+    def stored(self) -> set[str]:
+        with self.database.reader() as reader:
+            return {row["task_id"] for row in reader.all("overrides")}
+
+
+@pytest.fixture
+def crowd(tmp_path: Path) -> Iterator[Crowd]:
+    with open_store("sqlite:///stoma.db", tmp_path) as store:
+        yield Crowd(cast("SqliteDatabase", store.database))
+
+
+def test_one_thread_writes_for_all_that_wait(crowd: Crowd) -> None:
+    crowd.gather()
+    crowd.let_go()
+    assert (crowd.stored(), crowd.errors) == (set("abc"), {})
+    assert (len(crowd.writers), crowd.commits.count("commit")) == (1, 1)
+    # Each has its own answer, and wrote as itself.
+    assert crowd.given == {"a": "a", "b": "b", "c": "c"}
+
+
+@pytest.mark.parametrize("failing", ["a", "b", "c"])
+def test_work_that_fails_is_told_to_whose_it_is(crowd: Crowd, failing: str) -> None:
+    def fail() -> None:
+        raise OSError("no")
+
+    crowd.bodies[failing] = fail
+    crowd.gather()
+    crowd.let_go()
+    assert crowd.stored() == set(crowd.given) == set("abc") - {failing}
+    assert [(name, str(error)) for name, error in crowd.errors.items()] == [(failing, "no")]
+
+
+def test_work_whose_commit_fails_is_told_to_all(crowd: Crowd) -> None:
+    real = crowd.database._writer
+    crowd.gather()
+
+    class Full:
+        def execute(self, text: str) -> Any:
+            if text == "commit":
+                raise sqlite3.OperationalError("database or disk is full")
+            return real.execute(text)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(real, name)
+
+    crowd.database._writer = cast("Any", Full())
+    crowd.let_go()
+    crowd.database._writer = real
+    assert {name: type(error) for name, error in crowd.errors.items()} == dict.fromkeys(
+        "abc", StoreUnavailable
+    )
+    assert (crowd.given, crowd.stored()) == ({}, set())
+
+
+def test_nobody_is_written_for_who_has_given_up(crowd: Crowd) -> None:
+    crowd.database._patience = 0.02
+    crowd.database._writing.acquire()
+    for thread in crowd.threads:
+        thread.start()
+    crowd.join()
+    assert set(crowd.errors) == set("abc")
+    crowd.database._patience = sqlite.BUSY_SECONDS
+    crowd.database._writing.release()
+    crowd.database.write(lambda tx: None)
+    assert crowd.stored() == set()
+
+
+def test_more_than_one_commit_holds_is_committed_in_several(
+    crowd: Crowd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "MOST_TOGETHER", 2)
+    crowd.gather()
+    crowd.let_go()
+    assert (crowd.stored(), crowd.errors, crowd.commits.count("commit")) == (set("abc"), {}, 2)
+
+
+def test_what_is_meant_for_the_writing_thread_leaves_the_others_their_work(crowd: Crowd) -> None:
+    raised: list[str] = []
+
+    def interrupt() -> None:
+        mine = dict(zip("abc", crowd.threads, strict=True))[WHOSE.get()]
+        if threading.current_thread() is not mine and not raised:
+            raised.append(WHOSE.get())
+            raise KeyboardInterrupt
+
+    crowd.bodies = dict.fromkeys("abc", interrupt)
+    crowd.gather()
+    crowd.let_go()
+    # Whose work it met does it again; the thread that was meant had written its own before, and is told.
+    assert len(raised) == 1
+    assert {type(error) for error in crowd.errors.values()} == {KeyboardInterrupt}
+    assert raised[0] in crowd.given
+    assert set(crowd.given) | set(crowd.errors) == set("abc")
+    assert crowd.stored() >= set(crowd.given)
+
+
+def test_work_and_transactions_that_meet_share_one_commit(crowd: Crowd) -> None:
+    def write() -> None:
+        with crowd.database.transaction() as tx:
+            tx.execute("override_set", task_id="d", enabled=True, now=crowd.database.now())
+
+    other = threading.Thread(target=write)
+    crowd.gather()
+    other.start()
+    until(lambda: crowd.database._waiting == 1)
+    crowd.let_go()
+    other.join(10)
+    assert (crowd.stored(), crowd.errors, crowd.commits.count("commit")) == (set("abcd"), {}, 1)

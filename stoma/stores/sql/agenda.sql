@@ -59,8 +59,10 @@ select * from switches where name = :switch;
 
 -- name: upstream_ended
 -- An upstream task has ended as a task with `after` wants it.
-insert into upstream_ends (task_id, upstream, run_id, ended_at) values (:task_id, :upstream, :run_id, :now)
-on conflict (task_id, upstream) do update set run_id = excluded.run_id, ended_at = excluded.ended_at;
+insert into upstream_ends (task_id, upstream, run_id, status, ended_at)
+values (:task_id, :upstream, :run_id, :status, :now)
+on conflict (task_id, upstream) do update set
+    run_id = excluded.run_id, status = excluded.status, ended_at = excluded.ended_at;
 
 -- name: upstream_ends_of
 select * from upstream_ends where task_id = :task_id;
@@ -72,5 +74,9 @@ select * from upstream_ends;
 delete from upstream_ends where task_id = :task_id;
 
 -- name: last_start
--- When the last run of a task started.
-select started_at from runs where task_id = :task_id and started_at is not null order by id desc limit 1;
+-- When a run of a task started last; an older run may have been begun again.
+select max(started_at) as started_at
+from (select started_at from runs where task_id = :task_id order by id desc limit 100) r;
+
+-- name: skip_last
+select * from skips where task_id = :task_id order by id desc limit 1;

@@ -65,7 +65,8 @@ where id = :id;
 -- An attempt is over; the run is final, or waits for its next attempt.
 update runs set
     status = :status, reason = :reason, error = :error, not_before = :not_before, finished_at = :finished_at,
-    attempt = attempt - :not_a_try, owner = :reserved_by, lease_until = :reserved_until, fence = fence + 1
+    attempt = attempt - :not_a_try, owner = :reserved_by, lease_until = :reserved_until, fence = fence + 1,
+    pages = pages + :pages
 where id = :id and fence = :fence and status = 'running'
 returning *;
 
@@ -87,7 +88,12 @@ select * from runs where status = 'running' and cancel_asked_at is not null;
 -- name: run_again
 -- A run that ended without success begins again, with as many tries as a new one.
 update runs set status = 'pending', reason = :reason, attempt = 0, not_before = null, queue_at = :queue_at,
-    started_at = null, finished_at = null, owner = null, lease_until = null, cancel_asked_at = null, fence = fence + 1
+    started_at = null, finished_at = null, owner = null, lease_until = null, cancel_asked_at = null, fence = fence + 1,
+    -- A suspect run came to its end and begins anew; the others go on behind their last page.
+    pages = case when status = 'suspect' then 0 else pages end, seen = case when status = 'suspect' then 0 else seen end,
+    new = case when status = 'suspect' then 0 else new end, changed = case when status = 'suspect' then 0 else changed end,
+    unchanged = case when status = 'suspect' then 0 else unchanged end,
+    rejected = case when status = 'suspect' then 0 else rejected end
 where id = :id and status in ('failed', 'suspect', 'cancelled', 'skipped')
 returning *;
 
@@ -99,6 +105,11 @@ update runs set not_before = null where id = :id and status in ('pending', 'inte
 -- The same for all that wait for one reason.
 update runs set not_before = null
 where status in ('pending', 'running', 'interrupted') and status = 'pending' and reason = :reason;
+
+-- name: run_wait_no_more
+-- The clock was wrong when these waits were written.
+update runs set not_before = null
+where status in ('pending', 'running', 'interrupted') and status <> 'running' and not_before is not null;
 
 -- name: run_renew
 -- Keep what this process runs or has reserved.
@@ -124,7 +135,7 @@ where id = :id and owner = :owner and status in ('pending', 'interrupted');
 
 -- name: run_settle
 -- A waiting run that will never start becomes final.
-update runs set status = :status, reason = :reason, error = :error, finished_at = :now,
+update runs set status = :status, reason = :reason, error = :error, finished_at = :now, not_before = null,
     owner = null, lease_until = null, fence = fence + 1
 where id = :id and status in ('pending', 'interrupted');
 
@@ -164,10 +175,6 @@ where finished_at is not null and status = :status and id < :below order by id d
 select * from runs where task_id = :task_id and id < :below and (:status = '' or status = :status)
 order by id desc limit :limit;
 
--- name: run_seen_before
--- What the last accepted run of a task saw.
-select seen from runs where task_id = :task_id and scope = 'live' and status = 'completed' order by id desc limit 1;
-
 -- name: attempts_of_run
 select * from attempts where run_id = :run_id order by fence;
 
@@ -179,8 +186,10 @@ on conflict (task_id, scope) do update set
     run_id = excluded.run_id, saved_at = excluded.saved_at;
 
 -- name: collection_standing
--- Cursor and progress in one look; one row, whether there are any or not.
-select c.fingerprint as cursor_mark, c.position, p.fingerprint, p."window", p.page, p.run_id
+-- Cursor, progress, and what the last accepted run saw, in one look; one row, whether there are any or not.
+select c.fingerprint as cursor_mark, c.position, p.fingerprint, p."window", p.page, p.run_id,
+    (select seen from runs
+     where task_id = :task_id and scope = 'live' and status = 'completed' order by id desc limit 1) as seen_before
 from (select 1 as one) o
 left join cursors c on c.task_id = :task_id
 left join progress p on p.task_id = :task_id and p.scope = :scope;

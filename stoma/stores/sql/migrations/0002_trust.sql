@@ -8,6 +8,7 @@ create table upstream_ends (
     task_id text not null,
     upstream text not null,
     run_id bigint not null,
+    status text not null,
     ended_at {instant} not null,
     primary key (task_id, upstream)
 );

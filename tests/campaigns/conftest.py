@@ -1,0 +1,5 @@
+"""Campaigns run on both databases."""
+
+from tests.support.stores import url
+
+__all__ = ["url"]
