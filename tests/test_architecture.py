@@ -21,7 +21,8 @@ FLOORS = {
     ],
     3: [
         "scheduler.config", "scheduler.definitions", "scheduler.files", "scheduler.loading", "scheduler.settings",
-        "scheduler.loader", "scheduler.choosing", "scheduler.lastgood", "scheduler.edits", "scheduler.inforce",
+        "scheduler.loader", "scheduler.choosing", "scheduler.lastgood", "scheduler.location", "scheduler.edits",
+        "scheduler.inforce",
         "scheduler.agenda", "scheduler.dependencies", "scheduler.judging", "scheduler.outage", "scheduler.saving",
         "scheduler.pipeline",
         "scheduler.normalizing", "scheduler.parts", "scheduler.overview", "scheduler.explain", "scheduler.outlook",

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
-    from stoma.errors import Problem
+    from stoma.errors import ConfigError, Problem
     from stoma.scheduler.config import Config
     from stoma.scheduler.loader import Loader
     from stoma.stores import Store
@@ -51,9 +51,12 @@ def demo_option(command: Callable[..., Any]) -> Callable[..., Any]:
 def load(config_file: Path | None, presets: Sequence[str] = ()) -> Config:
     """The configuration; raises ConfigError with every fault of every file."""
     from stoma.scheduler.config import load_config
+    from stoma.scheduler.lastgood import on_disk
+    from stoma.scheduler.loader import Loader
 
     config = load_config(config_file, presets=presets)
     if config.built_in:
+        config = on_disk(Loader(presets=presets))
         tell_built_in(config)
     return config
 
@@ -83,7 +86,11 @@ def load_despite(loader: Loader, *, warn: bool = True) -> tuple[Config, Sequence
 def opened(
     config_file: Path | None, presets: Sequence[str] = (), *, demo: bool = False, warn: bool = True
 ) -> Iterator[Opened]:
-    """The configuration and its store, closed at the end; a broken file is told, and its last good text is used."""
+    """The configuration and its store, closed at the end; a broken file is told, and its last good text is used.
+
+    Where a scheduler runs on these files, its store is meant, also when another one is written there by now.
+    """
+    from stoma.errors import ConfigError
     from stoma.scheduler.loader import Loader
     from stoma.scheduler.parts import connect
 
@@ -93,5 +100,42 @@ def opened(
             from stoma.demo.main import stand_in
 
             loader.amend = stack.enter_context(stand_in())
-        config, errors = load_despite(loader, warn=warn)
+        try:
+            config, errors = load_despite(loader, warn=warn)
+        except ConfigError as error:
+            here = _of_running(loader, error, stack)
+            if here is None:
+                raise
+            yield here
+            return
+        config = beside_running(loader, config)
         yield Opened(config, stack.enter_context(connect(config)), errors)
+
+
+def beside_running(loader: Loader, config: Config) -> Config:
+    """The configuration with the store of the scheduler that runs on these files, if it is another one."""
+    from stoma.cli.output import tell_warning
+    from stoma.scheduler.lastgood import running_url
+
+    url = running_url(loader, besides=config.store_url)
+    if url is None:
+        return config
+    tell_warning(
+        "restart needed: store.url was edited; the scheduler that runs works on its store from before"
+    )
+    return replace(config, store_url=url)
+
+
+def _of_running(loader: Loader, error: ConfigError, stack: ExitStack) -> Opened | None:
+    """What is in force in the scheduler that runs on these files, where nothing else can be told; None without one."""
+    from stoma.scheduler.config import Config
+    from stoma.scheduler.lastgood import config_in_force, running_url
+    from stoma.scheduler.parts import connect
+
+    url = running_url(loader)
+    if url is None:
+        return None
+    config = loader.amend(Config(base=loader.base, path=loader.path))
+    store = stack.enter_context(connect(replace(config, store_url=url)))
+    in_force = config_in_force(store, loader.path, loader.base)
+    return Opened(loader.amend(in_force) if in_force is not None else config, store, error.problems)

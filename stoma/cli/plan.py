@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from stoma.cli.context import config_option, json_option, load
+from stoma.cli.context import beside_running, config_option, json_option, load
 from stoma.cli.output import USAGE, leave, on_clock, print_json, reporting, several, tell
 
 if TYPE_CHECKING:
@@ -24,10 +25,11 @@ if TYPE_CHECKING:
 def plan(config_file: Path | None, as_json: bool) -> None:
     """What the files on disk would change about what is in force. Exit code 2 when they are broken."""
     from stoma.errors import ConfigError
-    from stoma.scheduler.lastgood import config_in_force
-    from stoma.scheduler.parts import connect
+    from stoma.scheduler.lastgood import config_in_force, existing_store
+    from stoma.scheduler.loader import Loader
+    from stoma.scheduler.overview import live_nodes
+    from stoma.scheduler.plan import Known, touched
     from stoma.scheduler.plan import plan as compare
-    from stoma.scheduler.plan import touched
 
     try:
         fresh = load(config_file)
@@ -36,13 +38,28 @@ def plan(config_file: Path | None, as_json: bool) -> None:
             raise
         print_json({"ok": False, "errors": [problem.as_dict() for problem in error.problems]})
         leave(USAGE)
-    with connect(fresh) as store:
-        old = config_in_force(store, config_file, fresh.base)
-        found = compare(old, fresh, _known(store, touched(old, fresh)), store.now())
+    old, known, now, due = None, Known(), datetime.now(UTC), set()
+    store = existing_store(beside_running(Loader(config_file), fresh))
+    if store is not None:
+        with store:
+            old, now = config_in_force(store, config_file, fresh.base), store.now()
+            known = _known(store, touched(old, fresh))
+            due = {name for node in live_nodes(store, now) for name in node.get("restart_needed", ())}
+    found = compare(old, fresh, known, now)
     if as_json:
-        print_json({"ok": True, "in_force": old is not None, **found.as_dict(), "errors": []})
-    else:
-        _show_plan(found, fresh, is_first=old is None)
+        needed = sorted({*found.restart, *due})
+        told = {
+            "ok": True,
+            "in_force": old is not None,
+            **found.as_dict(),
+            "restart_needed": needed,
+            "errors": [],
+        }
+        print_json(told)
+        return
+    _show_plan(found, fresh, is_first=old is None)
+    for name in sorted(due.difference(found.restart)):
+        tell(f"restart needed: {name} was edited before")
 
 
 def _known(store: Store, task_ids: Sequence[str]) -> Known:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stoma import __version__
-from stoma.cli.context import config_option, json_option, load, load_despite
+from stoma.cli.context import beside_running, config_option, json_option, load, load_despite
 from stoma.cli.output import (
     USAGE,
     WELL,
@@ -96,7 +96,8 @@ def main(
         if once:
             from stoma.cli.once import run_once
 
-            leave(run_once(load_despite(loader)[0], task_ids, presets, as_json))
+            config = beside_running(loader, load_despite(loader)[0])
+            leave(run_once(config, task_ids, presets, as_json))
         leave(start(loader, with_server=not no_server, run_all=demo))
 
 
@@ -182,6 +183,7 @@ def _check(config_file: Path | None, presets: Sequence[str], as_json: bool) -> i
     from stoma.errors import ConfigError
     from stoma.references import unset
     from stoma.scheduler.config import blocked_reason
+    from stoma.scheduler.files import passwords_in, shown_name
 
     try:
         config = load(config_file, presets)
@@ -191,8 +193,16 @@ def _check(config_file: Path | None, presets: Sequence[str], as_json: bool) -> i
         print_json({"ok": False, "errors": [problem.as_dict() for problem in error.problems]})
         return USAGE
     blocked = {task.id: reason for task in config.tasks.values() if (reason := blocked_reason(task, config))}
+    warnings = [
+        problem
+        for path in map(Path, config.files)
+        for problem in passwords_in(path.read_text(encoding="utf-8-sig"), shown_name(path, config.base))
+    ]
     if as_json:
-        print_json({"ok": True, "tasks": list(config.tasks), "blocked": blocked, "errors": []})
+        told = [warning.as_dict() for warning in warnings]
+        print_json(
+            {"ok": True, "tasks": list(config.tasks), "blocked": blocked, "warnings": told, "errors": []}
+        )
         return WELL
     tell(f"in order: {several(len(config.tasks), 'task')}, {several(len(config.files), 'file')}")
     if not config.tasks:
@@ -202,6 +212,8 @@ def _check(config_file: Path | None, presets: Sequence[str], as_json: bool) -> i
         tell(f"warning: nothing can start: store.url: {unset_store}")
     for task_id, reason in blocked.items():
         tell(f"warning: {task_id} is blocked: {reason}")
+    for problem in warnings:
+        tell(f"warning: {problem}")
     return WELL
 
 

@@ -17,8 +17,8 @@ from stoma.scheduler.loader import Outcome
 from stoma.scheduler.settings import Config
 from stoma.wording import shown
 
-MOST_TRIED = 12
-"""Of more edited files that do not go together nobody finds out which ones it are: all of them stay as they were."""
+MOST_TRIED = 48
+"""So many loads are spent on finding out which edited files do not go together; those not told apart by then stay."""
 
 _KEY = re.compile(r"(?m)^\s*[\"']?([a-z0-9_-]{1,64})[\"']?\s*:")
 
@@ -96,20 +96,35 @@ def _involved(
     outcome: Outcome,
     changed: list[Path],
 ) -> set[Path]:
-    """The edited files without which something would be in order."""
-    if len(changed) > MOST_TRIED:
-        return set(changed)
-    found = set()
-    for path in changed:
-        without = load({**instead, path: accepted.get(path)})
-        if not _said(outcome) <= _said(without):
-            found.add(path)
+    """The edited files without which something would be in order: those that are named first, then half by half."""
+    said = _said(outcome)
+    named = [path for path in changed if _is_named(shown_name(path, outcome.base), said)]
+    groups = [[path for path in changed if path not in named], named]
+    found: set[Path] = set()
+    tried = 0
+    while groups:
+        group = groups.pop()
+        if not group or tried >= MOST_TRIED:
+            found |= {*group}
+            continue
+        tried += 1
+        if said <= _said(load({**instead, **{path: accepted.get(path) for path in group}})):
+            continue
+        if len(group) == 1:
+            found |= {*group}
+        else:
+            middle = len(group) // 2
+            groups += [group[middle:], group[:middle]]
     return found or set(changed)
 
 
+def _is_named(name: str, said: set[tuple[str, str]]) -> bool:
+    return any(name == file or f"{name}:" in message for file, message in said)
+
+
 def _said(outcome: Outcome) -> set[tuple[str, str]]:
-    # Not the line: what is said of a file stands elsewhere in its text from before.
-    return {(problem.file, problem.message) for problem in outcome.disagreements}
+    # Not the line: what is said of a file stands elsewhere in its text from before. Nor what may have been meant.
+    return {(found.file, found.message.partition("; did you mean")[0]) for found in outcome.disagreements}
 
 
 def _with_hint(problem: Problem, stay: set[Path], accepted: Mapping[Path, Text], outcome: Outcome) -> Problem:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import fnmatch
 import glob
 import os
+import re
 import stat
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import takewhile
 from pathlib import Path, PurePosixPath
 
 from stoma.documents.reading import LARGEST, digest
+from stoma.errors import Problem
+from stoma.references import REFERENCE
 from stoma.resources import preset_path
 
 MAIN = "stoma.yaml"
@@ -23,6 +26,8 @@ OVERLOOKED = ("tasks/*.yml",)
 SUFFIXES = (".yaml", ".yml")
 _YOUNG = 2_000_000_000
 """Nanoseconds for which a file is too young to be judged by its times: two edits can fall into one tick of them."""
+
+_PASSWORD = re.compile(r"://[^/\s:@\"']*:([^/\s@\"'\0]+)@")
 
 _known: dict[str, tuple[tuple[int, ...], str]] = {}
 
@@ -154,6 +159,20 @@ def _matches(pattern: tuple[str, ...], name: tuple[str, ...]) -> bool:
         return _matches(pattern[1:], name) or (not name[0].startswith(".") and _matches(pattern, name[1:]))
     hidden = name[0].startswith(".") and not pattern[0].startswith(".")
     return not hidden and fnmatch.fnmatchcase(name[0], pattern[0]) and _matches(pattern[1:], name[1:])
+
+
+def passwords_in(text: str, name: str) -> Iterator[Problem]:
+    """Where a text holds the password of an address, written out instead of as a reference."""
+    for number, line in enumerate(text.splitlines() if "://" in text else (), start=1):
+        found = _PASSWORD.search(REFERENCE.sub(lambda reference: "\0" * len(reference[0]), line))
+        if found is not None:
+            yield Problem(
+                "an address holds a password, which is kept in the database too",
+                name,
+                number,
+                found.start(1) + 1,
+                hint="write ${env:NAME} in its place, and set NAME",
+            )
 
 
 def shown_name(path: Path, base: Path) -> str:

@@ -36,6 +36,9 @@ AT_START_ONLY: Mapping[str, Callable[[Config], object]] = {
 MISSING_SECONDS = 2.0
 """How long a file must be missing before its tasks go: some programs delete a file to write it anew."""
 
+AWAY_SECONDS = 10.0
+"""How long tasks stay in force that are gone from a file which is still there: it may be half a file."""
+
 YOUNG_SECONDS = 0.2
 """A file that was written this lately may be half a file."""
 
@@ -64,15 +67,19 @@ class InForce:
         self.restart_needed: list[str] = []
         # The texts of the files in force.
         self.texts: Mapping[Path, Text] = loader.texts(config, {}) if loader is not None else {}
-        self._started_with = config
+        # What only a start brings into force is as it was written then.
+        self.started_with = config
         # Tasks are added by any thread, files are taken up by the loop.
         self._swapping = threading.Lock()
         self._loader = loader
         self._monotonic = monotonic
         self._python_tasks: dict[str, Task] = {}
         self._files_seen: Mapping[str, str] = dict(config.files)
-        # Since when files in force are missing, and whether files were left for another look.
-        self._missing: dict[Path, float] = {}
+        # Since when files in force are missing; those that were so at the start have been for long enough.
+        self._missing = {path: monotonic() - MISSING_SECONDS for path in self.texts if missing(path)}
+        # The tasks that are gone from files which are there, and since when.
+        self._away: dict[str, float] = {}
+        # Whether files were left for another look.
         self._left = False
 
     @property
@@ -102,11 +109,12 @@ class InForce:
             return None
         seen = self.config.files_signature()
         # While something is broken, what would mend it may be a file that nothing in force names yet.
-        if seen == self._files_seen and not self.errors and not self._left:
+        if seen == self._files_seen and not self.errors and not self._left and not self._away:
             return None
         try:
             held = self._not_yet(seen, settled=settled)
-            choice = choose(self._load, self.texts, self._loader.main, self.config.tasks, held)
+            before = {i: task for i, task in self.config.tasks.items() if i not in self._away}
+            choice = choose(self._load, self.texts, self._loader.main, before, held)
         except Exception as error:  # whatever is wrong with an edit, what works goes on
             self._tell(_problems_of(error))
             return None
@@ -165,8 +173,9 @@ class InForce:
         self.texts = loader.texts(fresh, self.texts)
         loader.keep_only({*self.texts, *map(Path, self._files_seen)})
         with self._swapping:
-            if self._python_tasks:
-                fresh = replace(fresh, tasks={**fresh.tasks, **self._python_tasks})
+            more = {**self._still_here(fresh), **self._python_tasks}
+            if more:
+                fresh = replace(fresh, tasks={**fresh.tasks, **more})
             old, self.config = self.config, fresh
         change = _change(old, fresh)
         if not (change.added or change.removed or change.edited) and old.settings == fresh.settings:
@@ -175,9 +184,26 @@ class InForce:
         self.generation += 1
         return change
 
+    def _still_here(self, fresh: Config) -> dict[str, Task]:
+        """The tasks that are gone from files which are there, until they have been away for long enough."""
+        now, before = self._monotonic(), self._away
+        known = fresh.tasks.keys() | self._python_tasks.keys()
+        gone = {i: task for i, task in self.config.tasks.items() if i not in known}
+        self._away = {
+            task_id: before.get(task_id, now)
+            for task_id, task in gone.items()
+            # A file that was deleted has been missing for its time.
+            if now - before.get(task_id, now) < AWAY_SECONDS and not missing(_file_of(task, fresh))
+        }
+        if fresh_ones := sorted(self._away.keys() - before.keys()):
+            logger.info(
+                "no longer declared, in force for {:g} s more: {}", AWAY_SECONDS, ", ".join(fresh_ones)
+            )
+        return {task_id: gone[task_id] for task_id in self._away}
+
     def _compare_with_start(self, fresh: Config) -> None:
         """Say what only a restart brings into force, when that has changed."""
-        needed = [name for name, of in AT_START_ONLY.items() if of(fresh) != of(self._started_with)]
+        needed = [name for name, of in AT_START_ONLY.items() if of(fresh) != of(self.started_with)]
         if needed and needed != self.restart_needed:
             logger.warning("restart needed: {}; until then this goes on as it began", ", ".join(needed))
         self.restart_needed = needed
@@ -190,6 +216,10 @@ def _problems_of(error: Exception) -> list[Problem]:
         return [Problem(error.message, hint=error.hint)]
     log_details(error)
     return [Problem(f"the files cannot be loaded: {type(error).__name__}: {error}")]
+
+
+def _file_of(task: Task, config: Config) -> Path:
+    return config.base / task.origin.rpartition(":")[0]
 
 
 def _change(old: Config, new: Config) -> Change:

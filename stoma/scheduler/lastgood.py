@@ -10,11 +10,13 @@ from pathlib import Path
 from stoma.documents import parse, read
 from stoma.errors import ConfigError, Problem, StomaError
 from stoma.resources import folder
-from stoma.scheduler import definitions
+from stoma.scheduler import definitions, location
 from stoma.scheduler.choosing import choose
 from stoma.scheduler.config import Config
-from stoma.scheduler.files import Instead, Text, shown_name
+from stoma.scheduler.files import MAIN, Instead, Text, shown_name
 from stoma.scheduler.loader import Loader
+from stoma.scheduler.overview import is_at_work
+from stoma.scheduler.owner import is_gone
 from stoma.scheduler.parts import connect, data_folder
 from stoma.stores import Store, sqlite_path
 
@@ -42,6 +44,16 @@ def config_in_force(store: Store, path: Path | None, base: Path) -> Config | Non
     return _as_accepted(loader, _kept(store, loader.base))
 
 
+def on_disk(loader: Loader) -> Config:
+    """The configuration as it is on disk; raises ConfigError, also where a stoma.yaml that was in force is missing."""
+    config = loader.config()
+    if config.built_in and _was_in_force(loader):
+        # Not a wish for the built-in preset: whoever wants that can write it.
+        loader.path = loader.main
+        config = loader.config()
+    return config
+
+
 def at_start(loader: Loader) -> tuple[Config, list[Problem]]:
     """The configuration to begin with, and what is wrong with the files.
 
@@ -49,7 +61,7 @@ def at_start(loader: Loader) -> tuple[Config, list[Problem]]:
     stands in a part of stoma.yaml that only a start brings into force.
     """
     try:
-        return loader.config(), []
+        return on_disk(loader), []
     except ConfigError as error:
         found = None if _is_fixed(loader, error) else _despite(loader)
         if found is None:
@@ -57,14 +69,54 @@ def at_start(loader: Loader) -> tuple[Config, list[Problem]]:
         return found
 
 
-def store_despite(loader: Loader) -> Store | None:
-    """The store that a broken stoma.yaml names, as well as can be told; None where there is none yet."""
-    config = Config(base=loader.base, path=loader.path)
-    url = _store_url(loader.main)
-    config = loader.amend(replace(config, store_url=url) if url else config)
+def existing_store(config: Config) -> Store | None:
+    """The store of a configuration, for one who only looks: None where that would make a new database."""
     file = sqlite_path(config.store_url, data_folder(config))
-    # Who only looks makes no database.
     return None if file is not None and not file.exists() else connect(config)
+
+
+def store_despite(loader: Loader) -> Store | None:
+    """The store that a broken stoma.yaml names, or named last, as well as can be told; None where there is none yet."""
+    return existing_store(_at(loader, _store_url(loader.main)))
+
+
+def running_url(loader: Loader, besides: str | None = None) -> str | None:
+    """The store's address, as it was written, of the scheduler that runs on these files; None for `besides`, or none.
+
+    What was noted counts only if the one who noted it is found at work there.
+    """
+    known = location.noted(_bare(loader))
+    if known is None or known.url == besides or is_gone(known.owner):
+        return None
+    try:
+        store = existing_store(_at(loader, known.url))
+        if store is None:
+            return None
+        with store:
+            return known.url if is_at_work(store, known.owner, store.now()) else None
+    except StomaError:
+        return None
+
+
+def _bare(loader: Loader) -> Config:
+    return loader.amend(Config(base=loader.base, path=loader.path))
+
+
+def _at(loader: Loader, url: str | None) -> Config:
+    """As much of a configuration as it takes to open its store: at this address, else where it was last."""
+    config = _bare(loader)
+    if url is None and (known := location.noted(config)) is not None:
+        url = known.url
+    return config if url is None or config.demo else replace(config, store_url=url)
+
+
+def _was_in_force(loader: Loader) -> bool:
+    """True when a stoma.yaml that is not there now was in force last."""
+    store = existing_store(_at(loader, None))
+    if store is None:
+        return False
+    with store:
+        return MAIN in store.files.of(str(loader.base))
 
 
 def _despite(loader: Loader) -> tuple[Config, list[Problem]] | None:
@@ -146,8 +198,10 @@ def _block(path: Path, key: str) -> str:
 
 
 def _store_url(path: Path) -> str | None:
-    """The store's address in a file that may be broken elsewhere."""
+    """The store's address in a file that may be broken elsewhere; None where it cannot be told."""
     document = read(path)
+    if isinstance(document.data, dict) and "store" not in document.data:
+        return Config.store_url
     if not isinstance(document.data, dict):
         document = parse(_block(path, "store"), "store")
     store = document.data.get("store") if isinstance(document.data, dict) else None

@@ -173,8 +173,11 @@ class Loading:
 
     def _as_written(self, path: Path, document: Document) -> Sequence[Problem]:
         """The faults of a file's syntax; a named file that cannot be read at all is called as it was named."""
-        if document.readable or path != self.path or self._as_given is None:
+        if document.readable or path != self.path:
             return problems_of_syntax(document)
+        if self._as_given is None:
+            hint = "" if files.is_there(path) else _RESTORE
+            return [replace(p, hint=p.hint or hint) for p in problems_of_syntax(document)]
         name = str(self._as_given)
         where = "" if self._as_given.is_absolute() else f"looked for at {path}"
         return [p if p.line else replace(p, file=name, hint=p.hint or where) for p in document.problems]
@@ -302,6 +305,7 @@ class Loading:
 
 
 _TOKENS = 'set api.tokens, for example ["${env:STOMA_TOKEN}"], or api.host: 127.0.0.1'
+_RESTORE = "restore it; `presets: [default]` in a new one gives the built-in preset"
 _TWICE = "give one of them another id; a preset's task cannot be replaced, but disable-task switches it off"
 
 

@@ -114,6 +114,13 @@ def other_nodes(store: Store, now: datetime) -> bool:
     )
 
 
+def is_at_work(store: Store, owner: str, now: datetime) -> bool:
+    """True when this scheduler works on this store, also one that can write nothing just now."""
+    return store.database.scheduler() is not None or any(
+        row["owner"] == owner and abs(now - row["heartbeat_at"]) < SILENT_AFTER for row in store.nodes.all()
+    )
+
+
 def is_scheduler_running(store: Store, now: datetime) -> bool:
     """True when a scheduler works on this store, also one that can write nothing just now."""
     return bool(live_nodes(store, now)) or store.database.scheduler() is not None

@@ -14,10 +14,10 @@ from pathlib import Path
 
 from stoma.hosts import HostRule, rule_for
 from stoma.log import logger
-from stoma.scheduler import lastgood
+from stoma.scheduler import lastgood, location
 from stoma.scheduler.base import Task, TaskStatus
 from stoma.scheduler.config import schedule_hash
-from stoma.scheduler.files import Text
+from stoma.scheduler.files import Text, passwords_in, shown_name
 from stoma.scheduler.inforce import InForce
 from stoma.scheduler.overview import other_nodes
 from stoma.scheduler.parts import host_of, known_hosts
@@ -113,12 +113,14 @@ class Uptake:
         self._know(known_hosts(config))
         self._use(now)
         self._keep_texts()
+        if self._in_force.has_files:
+            location.note(self._in_force.started_with)
 
     def _take_up_only(self, task_ids: set[str], now: datetime) -> None:
         """The same for the tasks that differ."""
         tasks = self._in_force.config.tasks
         gone = sorted(task_id for task_id in task_ids if task_id not in tasks)
-        for task_id in gone:
+        for task_id in () if self._are_others(gone, now) else gone:
             # Only those that wait are settled: one that runs ends under the definition it began with.
             for run in self._store.runs.open_of(task_id):
                 self._store.runs.settle(run, TaskStatus.CANCELLED, "its task is not declared any more", now)
@@ -153,9 +155,12 @@ class Uptake:
             del self._schedules[task_id]
 
     def _remove(self, task_ids: list[str], now: datetime) -> None:
-        # On a shared database another node may know a task that this one does not.
-        if task_ids and not other_nodes(self._store, now):
+        if task_ids and not self._are_others(task_ids, now):
             self._store.agenda.remove(task_ids, now)
+
+    def _are_others(self, task_ids: list[str], now: datetime) -> bool:
+        # On a shared database another node may know a task that this one does not.
+        return bool(task_ids) and other_nodes(self._store, now)
 
     def _know(self, hosts: Mapping[str, int | None]) -> None:
         fresh = {host: many for host, many in hosts.items() if self._hosts.get(host, -1) != many}
@@ -170,7 +175,12 @@ class Uptake:
 
     def _keep_texts(self) -> None:
         """Note the texts in force in the store, for a start that meets a broken file."""
-        texts = self._in_force.texts
-        if self._in_force.has_files and texts is not self._texts:
-            lastgood.keep(self._store, self._in_force.config.base, texts)
-            self._texts = texts
+        texts, base = self._in_force.texts, self._in_force.config.base
+        if not self._in_force.has_files or texts is self._texts:
+            return
+        lastgood.keep(self._store, base, texts)
+        before, self._texts = self._texts or {}, texts
+        for path, text in texts.items():
+            if before.get(path) != text:
+                for problem in passwords_in(text.content, shown_name(path, base)):
+                    logger.warning("{}", problem)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from stoma.references import mask
 from stoma.stores.base import Database
 
 Texts = Mapping[str, tuple[str, str]]
@@ -13,7 +12,10 @@ Texts = Mapping[str, tuple[str, str]]
 
 
 class Files:
-    """The table `config_files`; `base` is the folder that paths count from."""
+    """The table `config_files`; `base` is the folder that paths count from.
+
+    Texts are kept exactly as they were written, for they are loaded again: references stand in them unresolved.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -37,7 +39,7 @@ class Files:
             tx.many(
                 "file_keep",
                 [
-                    {"base": base, "path": path, "content": mask(content), "digest": digest, "now": now}
+                    {"base": base, "path": path, "content": content, "digest": digest, "now": now}
                     for path, (content, digest) in fresh.items()
                 ],
             )

@@ -909,9 +909,8 @@ def test_an_unset_reference_blocks(tmp_path, monkeypatch):
     assert blocked_reason(task, Config(tmp_path)) is None
 
 
-def test_a_collector_of_a_later_version_blocks(tmp_path):
-    if collectors.COLLECTORS["github"] is not None:
-        pytest.skip("it is there now")
+def test_a_collector_of_a_later_version_blocks(tmp_path, monkeypatch):
+    monkeypatch.setitem(collectors.COLLECTORS, "github", None)
     assert blocked_reason(create_custom_task("a", "A", "github"), Config(tmp_path)) == (
         "declared, but this version does not include the github collector yet"
     )
@@ -1082,3 +1081,10 @@ def test_faults_of_when(tmp_path, when, told):
     [fault] = faults(tmp_path, stoma=text)
     assert fault.startswith("stoma.yaml:3:")
     assert told in fault
+
+
+@pytest.mark.parametrize("key", ["first", "max"])
+def test_a_pause_between_tries_is_at_most_a_day(tmp_path, key):
+    text = f"presets: []\ntasks:\n  a: {{{ARXIV}, retry: {{{key}: 3d}}}}\n"
+    [fault] = faults(tmp_path, stoma=text)
+    assert '"3d" is longer than a day' in fault

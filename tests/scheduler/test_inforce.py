@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import pytest
 
 from stoma.errors import ConfigError
 from stoma.scheduler.base import Task
-from stoma.scheduler.inforce import MISSING_SECONDS, Change, InForce
+from stoma.scheduler.inforce import AWAY_SECONDS, MISSING_SECONDS, Change, InForce
 from stoma.scheduler.loader import Loader
 from stoma.scheduler.loading import Loading
 
@@ -43,6 +45,8 @@ class Home:
         self.write(files)
         change = self.in_force.look()
         self.moment += 2 * MISSING_SECONDS
+        change = self.in_force.look() or change
+        self.moment += AWAY_SECONDS
         return self.in_force.look() or change
 
     @property
@@ -108,12 +112,34 @@ def test_a_new_file_that_conflicts_with_an_old_one_is_left_out(home: Callable[..
     assert here.hints[0].endswith(f"until it is mended: {A} left out")
 
 
+def test_one_conflict_among_many_edits_keeps_none_of_the_others_back(tmp_path: Path) -> None:
+    names = [f"tasks/{number:02}.yaml" for number in range(30)]
+    here = Home(tmp_path, **{name: task(f"t{number}") for number, name in enumerate(names)})
+    here.edit(
+        {name: task(f"t{number}", schedule="daily") for number, name in enumerate(names)}
+        | {names[7]: task("t7", "t7b"), names[8]: task("t8", "new"), "tasks/more.yaml": task("t7b")}
+    )
+    assert here.tasks == {f"t{number}": "hourly" if number in (7, 8) else "daily" for number in range(30)} | {
+        "new": "hourly"
+    }
+    assert here.hints[0].endswith("until it is mended: tasks/07.yaml as before, tasks/more.yaml left out")
+
+
+def test_what_is_at_fault_is_found_among_many_edits_also_where_it_is_not_named(tmp_path: Path) -> None:
+    names = [f"tasks/{number:02}.yaml" for number in range(30)]
+    texts = {name: task(f"t{number}") for number, name in enumerate(names)}
+    here = Home(tmp_path, **texts, **{A: task("a").replace("}, sch", "}, after: t7, sch")})
+    here.edit({name: task(f"u{number}") for number, name in enumerate(names)})
+    assert "t7" in " ".join(here.told)
+    assert set(here.tasks) == {f"u{number}" for number in range(30) if number != 7} | {"a", "t7"}
+
+
 def test_more_conflicts_than_can_be_told_apart_keep_all_edits_back(tmp_path: Path) -> None:
-    names = [f"tasks/{number:02}.yaml" for number in range(20)]
+    names = [f"tasks/{number:02}.yaml" for number in range(40)]
     here = Home(tmp_path, **{name: task(f"t{number}") for number, name in enumerate(names)})
     here.edit({name: task(f"t{number}", "same") for number, name in enumerate(names)})
-    assert set(here.tasks) == {f"t{number}" for number in range(20)}
-    assert len(here.told) == 19
+    assert set(here.tasks) == {f"t{number}" for number in range(40)}
+    assert len(here.told) == 39
 
 
 def test_a_preset_that_is_missing_keeps_the_file_that_names_it_as_it_was(home: Callable[..., Home]) -> None:
@@ -208,12 +234,76 @@ def test_a_file_must_stay_missing_for_a_moment(home: Callable[..., Home]) -> Non
 
 
 def test_a_file_that_somebody_is_writing_is_left_for_the_next_look(home: Callable[..., Home]) -> None:
-    here = home(a=task("a", "x"))
-    here.write({A: task("a")})
+    here = home(a=task("a"))
+    here.write({A: task("a", schedule="daily")})
     assert here.in_force.look(settled=True) is None
-    assert set(here.tasks) == {"a", "x"}
+    assert here.tasks == {"a": "hourly"}
     here.in_force.look()
-    assert set(here.tasks) == {"a"}
+    assert here.tasks == {"a": "daily"}
+
+
+def test_a_file_from_the_future_is_not_waited_for(home: Callable[..., Home]) -> None:
+    here = home(a=task("a"))
+    here.write({A: task("a", schedule="daily")})
+    os.utime(here.base / A, (time.time() + 3600, time.time() + 3600))
+    here.in_force.look(settled=True)
+    assert here.tasks == {"a": "daily"}
+
+
+def test_tasks_that_are_gone_from_a_file_stay_for_a_moment(home: Callable[..., Home]) -> None:
+    here = home(a=task("a", "x", "y"), b=task("b"))
+    x = here.in_force.config.tasks["x"]
+    here.write({A: task("a", schedule="daily")})
+    assert here.in_force.look() == Change([], [], ["a"])
+    assert set(here.tasks) == {"a", "x", "y", "b"}
+    here.moment += AWAY_SECONDS - 0.1
+    assert here.in_force.look() is None
+    assert here.in_force.config.tasks["x"] is x
+    # One comes back in time, in another file, and the other one goes.
+    here.write({B: task("b", "x", schedule="daily")})
+    here.moment += 0.2
+    assert here.in_force.look() == Change([], ["y"], ["b", "x"])
+    assert here.tasks == {"a": "daily", "b": "daily", "x": "daily"}
+    # Away again, its time begins anew.
+    here.write({B: task("b", schedule="daily")})
+    assert here.in_force.look() is None
+    assert "x" in here.tasks
+    here.moment += AWAY_SECONDS
+    assert here.in_force.look() == Change([], ["x"], [])
+    assert here.told == []
+
+
+def test_a_task_that_left_its_file_before_is_not_said_to_be_about_to(home: Callable[..., Home]) -> None:
+    here = home(a=task("a", "x"), b=task("b"))
+    here.write({A: task("a")})
+    here.in_force.look()
+    here.write({B: task("b", "x").replace("collector", "colector", 1)})
+    here.in_force.look()
+    assert "about to move" not in " ".join(here.told)
+
+
+def test_half_a_main_file_takes_no_tasks_away(tmp_path: Path) -> None:
+    main = "version: 1\npresets: [mine]\ninclude: ['jobs/*.yaml']\n" + task("a")
+    here = Home(tmp_path, **{"stoma.yaml": main, "presets/mine.yaml": task("m"), "jobs/j.yaml": task("j")})
+    here.write({"stoma.yaml": "version: 1\npresets: []\n"})
+    assert here.in_force.look() is None
+    here.moment += AWAY_SECONDS - 0.1
+    here.in_force.look()
+    assert set(here.tasks) == {"a", "j", "m"}
+    here.write({"stoma.yaml": main})
+    here.in_force.look()
+    here.moment += AWAY_SECONDS
+    assert here.in_force.look() is None
+    assert set(here.tasks) == {"a", "j", "m"}
+
+
+def test_a_preset_that_is_missing_at_the_start_is_told_at_once(tmp_path: Path) -> None:
+    here = Home(tmp_path, **{"stoma.yaml": "presets: [mine]\n", "presets/mine.yaml": task("m")})
+    here.write({"presets/mine.yaml": None})
+    in_force = InForce(here.in_force.config, here.loader, lambda: here.moment)
+    in_force.look()
+    assert [problem.file for problem in in_force.errors] == ["stoma.yaml"]
+    assert set(in_force.config.tasks) == {"m"}
 
 
 @pytest.mark.parametrize("end", ["yml", "folder"])

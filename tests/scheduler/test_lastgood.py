@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from stoma import references
 from stoma.cli.main import main as stoma
 from stoma.cli.run import main as stoma_run
 from stoma.errors import ConfigError
-from stoma.references import remember
 from stoma.scheduler.lastgood import at_start, config_in_force, keep
 from stoma.scheduler.loader import Loader
 from stoma.scheduler.manager import Scheduler
@@ -167,20 +167,77 @@ def test_what_is_kept_follows_what_is_in_force(home: Path, start: Callable[[], S
     assert config_in_force(scheduler.store, home / "other.yaml", home) is None
 
 
-def test_only_what_differs_is_written_and_no_secret(store: Store, tmp_path: Path) -> None:
-    (tmp_path / "stoma.yaml").write_text("presets: [research]\n# s3cret-word\n")
-    remember("s3cret-word", "${env:WORD}")
+def test_only_what_differs_is_written_and_exactly_as_it_was(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(references, "_seen", {})
+    # A password that is a word like others: the text with it replaced would load no more.
+    references.remember("presets", "${env:PASSWORD}")
+    text = "presets: [research]\nidentity: {contact: '${env:PASSWORD}'}\n"
+    (tmp_path / "stoma.yaml").write_text(text)
     loader = Loader(base=tmp_path)
     config = loader.config()
     keep(store, tmp_path, loader.texts(config, {}))
-    kept = store.files.of(str(tmp_path))
-    assert list(kept) == ["stoma.yaml"]
-    assert "s3cret-word" not in kept["stoma.yaml"][0]
+    assert {name: kept for name, (kept, _) in store.files.of(str(tmp_path)).items()} == {"stoma.yaml": text}
+    assert config_in_force(store, None, tmp_path) is not None
     written: list[object] = []
     transaction = store.database.transaction
     store.database.transaction = lambda: (written.append(1), transaction())[1]  # type: ignore[method-assign]
     keep(store, tmp_path, loader.texts(config, {}))
     assert written == []
+
+
+# -- a stoma.yaml that is missing ------------------------------------------------------------------------------
+
+
+def test_a_missing_stoma_yaml_is_a_broken_one(home: Path, start: Callable[[], Scheduler]) -> None:
+    text = (home / "stoma.yaml").read_text()
+    (home / "stoma.yaml").unlink()
+    for words in (("scheduler", "list-tasks"), ("scheduler", "status")):
+        result = run(*words)
+        assert "using the built-in" not in result.stderr
+        assert "stoma.yaml: there is no such file" in result.stderr
+    assert result.exit_code == 3
+    assert "tasks: 3" in result.stdout
+    assert "presets: [default]" in result.stderr
+    for words, command in ((("plan",), stoma), (("--check",), stoma_run)):
+        result = run(*words, command=command)
+        assert (result.exit_code, "there is no such file" in result.stderr) == (2, True), result.output
+    scheduler = start()
+    assert sorted(scheduler.config.tasks) == ["a", "b", "m"]
+    assert [problem.place for problem in scheduler.errors] == ["stoma.yaml"]
+    assert run("scheduler", "status").exit_code == 3
+    (home / "stoma.yaml").write_text(text)
+    until(lambda: scheduler.errors == [])
+
+
+@pytest.mark.parametrize("url", ["sqlite:///stoma.db"])
+def test_the_store_beside_it_knows_that_stoma_yaml_is_missing(home: Path) -> None:
+    (home / "scheduler_store.json").unlink()
+    (home / "stoma.yaml").unlink()
+    config, problems = at_start(Loader(base=home))
+    assert sorted(config.tasks) == ["a", "b", "m"]
+    assert [problem.file for problem in problems] == ["stoma.yaml"]
+
+
+def test_who_never_wrote_a_stoma_yaml_has_the_built_in_preset(tmp_path: Path) -> None:
+    for _ in range(2):
+        with Scheduler() as scheduler:
+            assert scheduler.errors == []
+            assert scheduler.config.built_in
+    assert "built-in preset" in run("plan").stderr
+
+
+def test_where_the_address_cannot_be_read_it_is_the_one_from_before(
+    home: Path, start: Callable[[], Scheduler]
+) -> None:
+    (home / "stoma.yaml").write_text("presets: [mine\n")
+    scheduler = start()
+    assert sorted(scheduler.config.tasks) == ["a", "b", "m"]
+    assert [problem.file for problem in scheduler.errors] == ["stoma.yaml"]
+
+
+# -- commands --------------------------------------------------------------------------------------------------
 
 
 def test_commands_work_while_a_file_is_broken(home: Path) -> None:

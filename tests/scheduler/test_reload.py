@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from stoma.scheduler import watcher
+from stoma.scheduler import inforce, watcher
 from stoma.scheduler.base import TaskStatus
 from stoma.scheduler.manager import Scheduler
 from tests.support.scripted import Script, install
@@ -158,7 +158,10 @@ def test_a_file_must_stay_missing_before_its_tasks_go(scheduler: Scheduler, home
     assert in_force(scheduler, "other") == "daily"
 
 
-def test_new_folders_and_presets_are_taken_up(scheduler: Scheduler, home: Path) -> None:
+def test_new_folders_and_presets_are_taken_up(
+    scheduler: Scheduler, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inforce, "AWAY_SECONDS", 0.5)
     main = (home / "stoma.yaml").read_text()
     (home / "stoma.yaml").write_text(main.replace("[]", "[mine]") + "include: ['jobs/**/*.yaml']\n")
     until(lambda: scheduler.errors)

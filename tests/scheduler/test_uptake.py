@@ -9,8 +9,11 @@ from typing import Any
 
 import pytest
 
-from stoma.scheduler.base import Task
+from stoma.log import set_up
+from stoma.scheduler.base import Task, TaskStatus
+from stoma.scheduler.inforce import AWAY_SECONDS
 from stoma.scheduler.manager import Scheduler
+from stoma.stores.nodes import Node
 from tests.support.clock import Clock
 
 
@@ -67,6 +70,65 @@ def edit(scheduler: Scheduler, *tasks: str, more: str = "") -> None:
     scheduler.rescan()
 
 
+def away(scheduler: Scheduler) -> None:
+    """Let the tasks go that were away."""
+    for task_id in scheduler._in_force._away:
+        scheduler._in_force._away[task_id] -= AWAY_SECONDS
+    scheduler.rescan()
+
+
+def test_half_a_file_costs_nothing(scheduler: Scheduler, told: Told, clock: Clock) -> None:
+    run = scheduler.queue(scheduler.config.tasks["b"])
+    due = scheduler.ticker.next_run("b")
+    assert due is not None
+    edit(scheduler, task("a"))
+    clock.forward(seconds=(due - clock.now).total_seconds())
+    made = scheduler.tick(clock.now)
+    assert {scheduler.store.runs.get(run_id).task_id for run_id in made} >= {"a"}
+    edit(scheduler, task("a"), task("b"), task("c"))
+    away(scheduler)
+    assert (told.adopted, told.removed) == ([], [])
+    assert scheduler.store.runs.get(run.id).status is TaskStatus.PENDING
+    # What was due in between is accounted for: it lies in a skip, for one run waits already.
+    assert scheduler.store.agenda.accounted()["b"]["accounted_until"] == clock.now
+    assert scheduler.store.agenda.skips("b")[0]["first"] == due
+
+
+@pytest.mark.parametrize("others", [False, True])
+def test_what_another_node_may_still_declare_is_left_alone(
+    scheduler: Scheduler, clock: Clock, others: bool
+) -> None:
+    run = scheduler.queue(scheduler.config.tasks["b"])
+    if others:
+        owner = "elsewhere/boot/1/7/7"
+        node = Node(owner, "elsewhere", 7, "1", None, "0", 1, clock.now, {})
+        scheduler.store.nodes.beat(node, clock.now)
+    edit(scheduler, task("a"), task("c"))
+    away(scheduler)
+    assert set(scheduler.config.tasks) == {"a", "c"}
+    assert scheduler.ticker.next_run("b") is None
+    status = TaskStatus.PENDING if others else TaskStatus.CANCELLED
+    assert scheduler.store.runs.get(run.id).status is status
+    assert (scheduler.store.agenda.accounted()["b"]["removed_at"] is None) is others
+    # Nor does a start take away what is not declared here.
+    scheduler.take_up(clock.now)
+    assert (scheduler.store.agenda.accounted()["b"]["removed_at"] is None) is others
+
+
+def test_a_password_that_is_written_out_is_told(
+    scheduler: Scheduler, capsys: pytest.CaptureFixture[str]
+) -> None:
+    set_up("WARNING")
+    address = "http://me:{}@127.0.0.1:9/"
+    edit(scheduler, task("a", base_url=address.format("hunter2")), task("b"), task("c"))
+    told = capsys.readouterr().err
+    assert "stoma.yaml:3:72: an address holds a password" in told
+    assert "${env:NAME}" in told
+    assert "hunter2" not in told
+    edit(scheduler, task("a", base_url=address.format("${env:PASSWORD}")), task("b"), task("c"))
+    assert "password" not in capsys.readouterr().err
+
+
 def test_only_another_schedule_is_adopted(scheduler: Scheduler, told: Told, clock: Clock) -> None:
     before = {task_id: scheduler.ticker.next_run(task_id) for task_id in "abc"}
     clock.forward(minutes=10)
@@ -92,8 +154,9 @@ def test_an_edited_default_touches_whom_it_changes(scheduler: Scheduler, told: T
 def test_tasks_come_go_and_come_back(scheduler: Scheduler, told: Told, clock: Clock) -> None:
     edit(scheduler, task("a"), task("b"), task("c"), task("d"))
     assert (told.adopted, told.removed) == ([["d"]], [])
-    # Missing from a file that is there: no moment of patience.
     edit(scheduler, task("a"), task("b"), task("c"))
+    assert told.removed == []
+    away(scheduler)
     assert told.removed == [["d"]]
     assert scheduler.ticker.next_run("d") is None
     clock.forward(hours=3)
