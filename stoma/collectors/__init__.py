@@ -13,9 +13,8 @@ from stoma.errors import Blocked, NotFound
 
 COLLECTORS: dict[str, str | None] = {
     "arxiv": "stoma.collectors.arxiv:ArxivCollector",
-    # Declared and validated; their collectors are not part of this version.
-    "github": None,
-    "sec_edgar": None,
+    "github": "stoma.collectors.github:GithubCollector",
+    "sec_edgar": "stoma.collectors.sec_edgar:SecEdgarCollector",
 }
 
 
@@ -41,7 +40,7 @@ def host_of(name: str, config: Mapping[str, Any]) -> str:
     """The host that a task with this config asks, without its port; empty where this version cannot tell."""
     base_url = config.get("base_url")
     if not base_url:
-        base_url = kind(name).origin if COLLECTORS.get(name) else ""
+        base_url = kind(name).origin_of(config) if COLLECTORS.get(name) else ""
     try:
         return urlsplit(str(base_url)).hostname or ""
     except ValueError:  # no address at all; its run will say so

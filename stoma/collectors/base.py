@@ -73,6 +73,11 @@ class BaseCollector(ABC):
         Raises SourceError, HostWait, DeadlineExceeded or Stopped; what was yielded before stays committed.
         """
 
+    @classmethod
+    def origin_of(cls, config: Mapping[str, Any]) -> str:
+        """Where a task with this config asks; for sources that answer at several places."""
+        return cls.origin
+
     def selection(self, config: Mapping[str, Any]) -> dict[str, Any]:
         """The part of a config that decides what is collected: what the fingerprint is made of."""
         return {key: config[key] for key in sorted(config) if key not in self.not_selecting}

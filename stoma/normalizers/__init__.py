@@ -11,9 +11,8 @@ from stoma.normalizers.base import BaseNormalizer
 
 NORMALIZERS: dict[str, str | None] = {
     "arxiv": "stoma.normalizers.arxiv:ArxivNormalizer",
-    # Called like their collectors, which are not part of this version.
-    "github": None,
-    "sec_edgar": None,
+    "github": "stoma.normalizers.github:GithubNormalizer",
+    "sec_edgar": "stoma.normalizers.sec_edgar:SecEdgarNormalizer",
 }
 
 

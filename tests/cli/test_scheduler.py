@@ -44,7 +44,7 @@ tasks:
     schedule: daily_at_09:00
   repos:
     collector: github
-    config: {{language: python}}
+    config: {{mode: search, query: x, token: "${{env:STOMA_TEST_TOKEN}}"}}
     schedule: daily
 """
     )
@@ -129,7 +129,7 @@ def test_a_blocked_or_unknown_task_is_not_run(stoma: Run, with_scheduler: bool) 
         scheduler.start()
     result = stoma("run-task", "repos")
     assert result.exit_code == 1
-    assert "github" in result.output
+    assert "STOMA_TEST_TOKEN" in result.output
     result = stoma("run-task", "paper")
     assert result.exit_code == 2
     assert 'did you mean "papers"?' in result.stderr

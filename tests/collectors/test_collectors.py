@@ -28,9 +28,11 @@ def test_what_is_in_the_tables_can_be_made(name: str):
 
 
 @pytest.mark.parametrize("table", [collectors, normalizers])
-def test_a_later_source_is_blocked_and_says_so(table):
-    with pytest.raises(Blocked, match=r"the github .* is not part of this version"):
-        table.make("github")
+def test_a_later_source_is_blocked_and_says_so(table, monkeypatch: pytest.MonkeyPatch):
+    names = collectors.COLLECTORS if table is collectors else normalizers.NORMALIZERS
+    monkeypatch.setitem(names, "later", None)
+    with pytest.raises(Blocked, match=r"the later .* is not part of this version"):
+        table.make("later")
 
 
 @pytest.mark.parametrize("table", [collectors, normalizers])
@@ -51,7 +53,7 @@ def test_an_unknown_name_is_told_the_nearest(table):
         ("arxiv", {"base_url": "http://127.0.0.1:8123/x"}, "127.0.0.1"),
         ("arxiv", {"base_url": "http://[::1]:8123"}, "::1"),
         ("arxiv", {"base_url": "http://[::1"}, ""),
-        ("github", {}, ""),
+        ("github", {}, "github.com"),
         ("github", {"base_url": "https://Git.Example.org"}, "git.example.org"),
         ("nonsense", {}, ""),
     ],
@@ -68,3 +70,9 @@ def test_finding_a_host_loads_nothing_heavy():
     )
     path = str(collectors.__file__).removesuffix("/stoma/collectors/__init__.py")
     subprocess.run([sys.executable, "-c", program], check=True, env={"PYTHONPATH": path})
+
+
+def test_the_host_of_a_task_is_the_one_its_mode_asks():
+    assert collectors.host_of("github", {"mode": "search", "query": "x"}) == "api.github.com"
+    assert collectors.host_of("github", {"language": "python"}) == "github.com"
+    assert collectors.host_of("github", {"mode": "search", "base_url": "http://127.0.0.1:1"}) == "127.0.0.1"

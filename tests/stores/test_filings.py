@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from stoma.normalizers.sec_edgar import SecEdgarNormalizer
-from stoma.records import CollectorResult, checked, sealed
+from stoma.records import CollectorResult, Record, checked, sealed
 from stoma.stores import Store
 from stoma.stores.records import Prepared, save
 from tests.support.edgar import accession
 
-FILING = {
+FILING: dict[str, Any] = {
     "accession": accession(1),
     "form": "8-K",
     "filed": "20251211",
@@ -20,7 +21,7 @@ FILING = {
 }
 LISTED = {"report_date": "2025-12-10", "items": "2.02,9.01", "primary_document": "a.htm", "description": "8-K",
           "acceptance_text": "2025-12-11T18:34:19.000Z"}  # fmt: skip
-FORM = {
+FORM: dict[str, Any] = {
     "accepted": "20251211180001",
     "parties": {"0000320193": "A CO", "0000000007": "Doe Jane"},
     "form": "4",
@@ -39,9 +40,11 @@ FORM = {
 }  # fmt: skip
 
 
-def put(store: Store, *items: dict) -> None:
+def put(store: Store, *items: dict[str, Any]) -> None:
     result = CollectorResult(source="sec_edgar", items=items, url="http://x", fetched_at=store.now())
-    records = [sealed(checked(one)) for one in SecEdgarNormalizer().normalize(result)]
+    made = list(SecEdgarNormalizer().normalize(result))
+    records = [sealed(checked(one)) for one in made if isinstance(one, Record)]
+    assert len(records) == len(made)
     with store.database.transaction() as tx:
         save(tx, Prepared.of(records), "t", 1, store.now())
 

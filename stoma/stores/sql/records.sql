@@ -52,3 +52,6 @@ select * from observations where source = :source and external_id = :external_id
 
 -- name: papers_newest
 select * from papers order by id desc limit :limit;
+
+-- name: repositories_newest
+select * from repositories order by id desc limit :limit;

@@ -1,0 +1,133 @@
+"""An answer of GitHub's search API: its items, where it goes on, and how long GitHub wants to be left alone. Pure.
+
+Documentation: https://docs.github.com/en/rest/search/search and /rest/using-the-rest-api/rate-limits-for-the-rest-api
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urljoin, urlsplit
+
+import orjson
+
+from stoma.collectors.answers import origin
+from stoma.errors import BadAnswer
+from stoma.references import mask
+
+if TYPE_CHECKING:
+    from stoma.collectors.http import Response
+
+MOST = 1_000
+"""GitHub shows no more results than these of one query (search API, documentation)."""
+
+LARGEST_PAGE = 100
+
+SECONDARY = timedelta(minutes=1)
+"""After a secondary limit without Retry-After: at least this long (best practices of the REST API)."""
+
+LONGEST = timedelta(hours=2)
+"""No limit of GitHub's lasts longer than an hour; a reset beyond this is a clock that is wrong."""
+
+_NEXT = re.compile(r'<([^<>]*)>\s*;[^,<]*\brel="?next"?(?=[\s;,]|$)')
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One answer. `next_url` is GitHub's own link; `spent_until` is set when this was the last request it allows."""
+
+    items: list[Any]
+    total: int
+    is_incomplete: bool
+    has_links: bool
+    next_url: str | None
+    spent_until: datetime | None
+    url: str
+    fetched_at: datetime
+
+
+def read_answer(response: Response) -> Page:
+    """A JSON answer as a page; raises BadAnswer when it is none."""
+    try:
+        found = orjson.loads(response.body)
+    except orjson.JSONDecodeError as error:
+        raise BadAnswer(f"{response.shown} is not JSON ({error}); it begins {response.opening!r}") from None
+    items = found.get("items") if isinstance(found, dict) else None
+    total = found.get("total_count") if isinstance(found, dict) else None
+    if not isinstance(items, list) or not isinstance(total, int):
+        raise BadAnswer(
+            f"{response.shown} is not an answer of GitHub's search; it begins {response.opening!r}"
+        )
+    return Page(
+        items=items,
+        total=total,
+        is_incomplete=found.get("incomplete_results") is True,
+        has_links="link" in response.headers,
+        next_url=_next_url(response),
+        spent_until=_reset(response),
+        url=response.shown,
+        fetched_at=response.fetched_at,
+    )
+
+
+def reason(response: Response) -> str:
+    """Why GitHub refuses, in its own words; the errors of a 422 are objects or plain texts."""
+    found = orjson.loads(response.body)
+    words = [str(found["message"]).rstrip(".")]
+    for error in found.get("errors") or ():
+        if isinstance(error, Mapping):
+            named = (error.get("message"), error.get("field"), error.get("code"))
+            error = named[0] or " ".join(str(part) for part in named[1:] if part)
+        words.append(str(error).rstrip("."))
+    # It may quote what was sent.
+    return mask(" ".join("; ".join(words).split()))[:300]
+
+
+def busy_until(response: Response) -> datetime | None:
+    """Until when a refusal wants patience; None when it is a refusal and nothing else.
+
+    Decided by headers first, then by words: a 403 may be a lasting refusal as well as a limit. Where there is
+    a `Retry-After`, the HTTP client has obeyed it.
+    """
+    if response.status not in (403, 429) or "retry-after" in response.headers:
+        return None
+    if (reset := _reset(response)) is not None:
+        return reset
+    said = response.body[:2_000].decode("utf-8", "replace").lower()
+    is_limit = "rate limit" in said or "abuse detection" in said or "gh-limited-by" in response.headers
+    is_spent = response.headers.get("x-ratelimit-remaining") == "0"
+    return response.fetched_at + SECONDARY if is_limit or is_spent else None
+
+
+def _reset(response: Response) -> datetime | None:
+    """When the budget of requests is full again, if none is left; by our clock, however wrong it is."""
+    remaining, reset = (response.headers.get(f"x-ratelimit-{name}", "") for name in ("remaining", "reset"))
+    if remaining.strip() != "0" or not re.fullmatch(r"[0-9]{1,10}", reset.strip()):
+        return None
+    now = response.fetched_at
+    try:
+        theirs = parsedate_to_datetime(response.headers["date"])
+    except (KeyError, TypeError, ValueError):
+        theirs = now
+    wait = datetime.fromtimestamp(int(reset), UTC) - theirs.replace(tzinfo=theirs.tzinfo or UTC)
+    # A second more: the header has whole seconds.
+    return now + max(timedelta(seconds=1), min(wait + timedelta(seconds=1), LONGEST))
+
+
+def _next_url(response: Response) -> str | None:
+    """GitHub's link to the next page; a token is sent there, so it has to be the same place."""
+    found = _NEXT.search(response.headers.get("link", ""))
+    if found is None:
+        return None
+    url = urljoin(response.url, found[1])
+    try:
+        is_same = origin(urlsplit(url)) == origin(urlsplit(response.url))
+    except ValueError:
+        is_same = False
+    if not is_same:
+        raise BadAnswer(f"{response.shown} goes on at another host, which is not followed")
+    return str(url)
