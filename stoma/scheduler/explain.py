@@ -91,8 +91,10 @@ def remarks(task: Task | None, traces: Traces) -> list[str]:
 
 def trigger_words(run: Run) -> str:
     """Why a run was made, as far as no zone is needed to say it."""
-    kind, _, rest = run.trigger.partition("/")[0].partition(":")
-    words = {"at": "due", "hand": "by hand", "after": f"after run {rest}", "backfill": f"backfill {rest}"}
+    kind, _, rest = run.trigger.partition(":")
+    # A run that ended more than once is told apart by its fence, which says nothing to people.
+    after = f"after run {rest.partition('/')[0]}"
+    words = {"at": "due", "hand": "by hand", "after": after, "backfill": f"backfill {rest}"}
     return words.get(kind, run.trigger)
 
 

@@ -212,13 +212,14 @@ def _gap_end(local: datetime, zone: str) -> datetime:
 
 
 def by_grid(case: Case, until: datetime) -> list[datetime]:
-    """Points every so many seconds from the Unix epoch, shifted by what is left of a hash of the key."""
+    """Points every so many milliseconds from the Unix epoch, shifted by what is left of a hash of the key."""
     number, unit = re.fullmatch(r"interval_(\d+)([mh])", case.text).groups()
-    step = int(number) * (60 if unit == "m" else 3600)
+    step = int(number) * (60_000 if unit == "m" else 3_600_000)
     digest = hashlib.sha256(case.key.encode()).digest()[:8]
     phase = int.from_bytes(digest, "big") % step if case.key else 0
-    first = int(case.moment.timestamp()) // step * step - step + phase
-    grid = (datetime.fromtimestamp(first + n * step, UTC) for n in range(INSTANTS * 2))
+    first = int(case.moment.timestamp() * 1000) // step * step - step + phase
+    epoch = datetime(1970, 1, 1, tzinfo=UTC)
+    grid = (epoch + timedelta(milliseconds=first + n * step) for n in range(INSTANTS * 2))
     return [moment for moment in grid if case.moment < moment <= until]
 
 

@@ -201,6 +201,7 @@ def test_many_instants_become_a_few_lines() -> None:
     [
         ("hand:x", "by hand"),
         ("after:3", "after run 3"),
+        ("after:3/9", "after run 3"),
         ("backfill:1/2020", "backfill 1/2020"),
         ("odd", "odd"),
     ],
