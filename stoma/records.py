@@ -34,6 +34,8 @@ class CollectorResult:
     cursor: Mapping[str, Json] | None = None
     # How many items the whole collection will bring, where the source says so: for progress bars.
     expected: int | None = None
+    # How many items the source said were not modified (304) instead of sending them; they count as seen and unchanged.
+    unmodified: int = 0
 
 
 @dataclass(frozen=True, slots=True)

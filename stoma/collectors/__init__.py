@@ -15,6 +15,8 @@ COLLECTORS: dict[str, str | None] = {
     "arxiv": "stoma.collectors.arxiv:ArxivCollector",
     "github": "stoma.collectors.github:GithubCollector",
     "sec_edgar": "stoma.collectors.sec_edgar:SecEdgarCollector",
+    "http_json": None,
+    "feed": None,
 }
 
 

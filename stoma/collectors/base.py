@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
+from stoma.errors import UsageError
 from stoma.hosts import Grant
 from stoma.records import CollectorResult, Json
+from stoma.scheduler.base import Span
 
 if TYPE_CHECKING:
     from stoma.collectors.http import HttpClient
@@ -23,10 +25,14 @@ __all__ = [
     "Collection",
     "CollectorResult",
     "Deadline",
+    "Estimate",
     "Grant",
     "HostBudget",
     "Json",
     "Progress",
+    "Span",
+    "Validator",
+    "Validators",
 ]
 
 
@@ -48,7 +54,20 @@ class Collection:
     now: datetime
     cursor: Mapping[str, Json] | None = None
     progress: Progress | None = None
+    # The days of the past that a backfill wants; None for what is live. A backfill has no cursor.
+    span: Span | None = None
     log: Callable[[str], None] = lambda _: None
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a collection would cost: requests, and records where the source tells; `host` is the one that is asked."""
+
+    requests: int
+    records: int | None
+    host: str
+    # True when the source told the numbers; False when they are reckoned from experience.
+    is_told: bool = False
 
 
 class BaseCollector(ABC):
@@ -66,6 +85,14 @@ class BaseCollector(ABC):
     needs_contact: ClassVar[bool] = False
     """True where the source demands to know who asks; without `identity.contact` the task is blocked."""
 
+    def source_of(self, config: Mapping[str, Any], task_id: str) -> str:
+        """The `source` of the records of a task, part of their key."""
+        return self.source
+
+    def estimate(self, collection: Collection) -> Estimate:
+        """What `collection.span` would cost; may ask for a total. Raises UsageError where spans make no sense."""
+        raise UsageError(f"a {self.source} task like this cannot collect days of the past")
+
     @abstractmethod
     def collect(self, collection: Collection) -> Iterator[CollectorResult]:
         """Yield the pages in order, beginning at `collection.progress` if there is one.
@@ -81,6 +108,25 @@ class BaseCollector(ABC):
     def selection(self, config: Mapping[str, Any]) -> dict[str, Any]:
         """The part of a config that decides what is collected: what the fingerprint is made of."""
         return {key: config[key] for key in sorted(config) if key not in self.not_selecting}
+
+
+@dataclass(frozen=True, slots=True)
+class Validator:
+    """By what a source recognises an answer that was accepted (ETag, Last-Modified), and how many items it had."""
+
+    etag: str
+    last_modified: str
+    items: int
+
+
+class Validators(Protocol):
+    """The validators of one run; what is noted is kept only when the run completes."""
+
+    def known(self, page: str) -> Validator | None:
+        """What the last completed run noted of `page`, a hash that names the request."""
+
+    def note(self, page: str, etag: str, last_modified: str) -> None:
+        """What the source said now; the items of the pages that follow are counted to it."""
 
 
 class HostBudget(Protocol):

@@ -51,6 +51,9 @@ T = TypeVar("T")
 Explain = Callable[[Response], str]
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
+SAME_METHOD = frozenset({307, 308})
+"""Redirects that ask the same again elsewhere; behind the others lies something to get (RFC 9110, 15.4)."""
+
 BUSY = frozenset({429, 503})
 PASSING = frozenset({408, 425})
 """Refusals (4xx) that are no refusals but a matter of the moment."""
@@ -124,12 +127,31 @@ class HttpClient:
         headers: Mapping[str, str] | None = None,
         parse: Callable[[Response], T],
         explain: Explain | None = None,
+        unchanged: Callable[[int], T] | None = None,
     ) -> T:
         """What `parse` makes of the answer; it may raise BadAnswer, and the page is asked for again.
 
-        `explain` finds the reason in the body of a refusal; without it its first words are quoted.
+        `explain` finds the reason in the body of a refusal; without it its first words are quoted. With `unchanged` the
+        request is conditional: it is called with the number of items that the answer had when it was accepted last.
         Raises SourceError, HostWait, DeadlineExceeded or Stopped.
         """
+        return self.ask(
+            "GET", url, params=params, headers=headers, parse=parse, explain=explain, unchanged=unchanged
+        )
+
+    def ask(
+        self,
+        method: str,
+        url: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        parse: Callable[[Response], T],
+        explain: Explain | None = None,
+        unchanged: Callable[[int], T] | None = None,
+    ) -> T:
+        """The same with any method and a body; only what changes nothing at the source may be asked like this."""
         try:
             # Spelled out here, so that messages name the whole address.
             url = str(requests.Request("GET", url, params=dict(params or {})).prepare().url)
@@ -140,7 +162,7 @@ class HttpClient:
             asks += 1
             is_last = asks == self._limits.asks
             try:
-                return parse(self._follow(url, dict(headers or {}), explain, is_last))
+                return parse(self._follow(method, url, dict(headers or {}), body, explain, is_last))
             except (Unreachable, BadAnswer) as error:
                 pause = self._limits.pauses[min(asks, len(self._limits.pauses)) - 1]
                 if isinstance(error, _Waited):
@@ -151,26 +173,44 @@ class HttpClient:
                 self._log(f"{error.message}; asking again")
             self._watch.wait(pause)
 
-    def _follow(self, url: str, headers: dict[str, str], explain: Explain | None, is_last: bool) -> Response:
+    def _follow(
+        self,
+        method: str,
+        url: str,
+        headers: dict[str, str],
+        body: bytes | None,
+        explain: Explain | None,
+        is_last: bool,
+    ) -> Response:
         first, hops = url, 0
         while True:
             self._wire.renew(first=not hops)
-            response = self._hop(url, headers, explain, is_last)
+            response = self._hop(method, url, headers, body, explain, is_last)
             if response.status not in REDIRECTS:
                 return response
             hops += 1
             if hops > self._limits.redirects:
                 raise SourceRefused(f"{shown(first)} redirects more than {self._limits.redirects} times")
             target = redirect_target(response)
+            if response.status not in SAME_METHOD:
+                method, body = "GET", None
             if origin(target) != origin(urlsplit(url)):
                 headers = {name: value for name, value in headers.items() if name.lower() in HARMLESS}
             # Names and passwords inside an address are ours to give, not the other side's.
             url = urlunsplit(target._replace(netloc=target.netloc.rpartition("@")[2]))
 
-    def _hop(self, url: str, headers: Mapping[str, str], explain: Explain | None, is_last: bool) -> Response:
+    def _hop(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        sent: bytes | None,
+        explain: Explain | None,
+        is_last: bool,
+    ) -> Response:
         host = urlsplit(url).hostname or ""
         with self._turn(host), self._watch.request():
-            raw = self._open(url, headers, host)
+            raw = self._open(method, url, headers, sent, host)
             try:
                 names = {name.lower(): value for name, value in raw.headers.items()}
                 is_data = 200 <= raw.status_code < 300
@@ -196,14 +236,16 @@ class HttpClient:
         finally:
             self._budget.leave(grant)
 
-    def _open(self, url: str, headers: Mapping[str, str], host: str) -> requests.Response:
+    def _open(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, host: str
+    ) -> requests.Response:
         left = max(self._watch.left(), 0.01)
         proxies = {} if is_loopback(host) else get_environ_proxies(url)
         self._wire.proxied = bool(proxies)
         try:
             # Without a session: no cookies, no netrc, nothing remembered between requests.
             return self._adapter.send(
-                requests.Request("GET", url, headers={**self._headers, **headers}).prepare(),
+                requests.Request(method, url, headers={**self._headers, **headers}, data=body).prepare(),
                 stream=True,
                 timeout=(min(self._limits.connect, left), min(self._limits.silence, left)),
                 verify=_certificates(),

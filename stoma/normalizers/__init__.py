@@ -13,6 +13,8 @@ NORMALIZERS: dict[str, str | None] = {
     "arxiv": "stoma.normalizers.arxiv:ArxivNormalizer",
     "github": "stoma.normalizers.github:GithubNormalizer",
     "sec_edgar": "stoma.normalizers.sec_edgar:SecEdgarNormalizer",
+    "http_json": None,
+    "feed": None,
 }
 
 

@@ -17,6 +17,10 @@ class BaseNormalizer:
     `normalize` may be `async`. An item that raises becomes a Reject with the reason; its page goes on.
     """
 
+    def prepared(self, config: Mapping[str, Any]) -> BaseNormalizer:
+        """The normalizer for a task with this config, whose references are resolved; by default all are alike."""
+        return self
+
     def normalize(self, result: CollectorResult) -> Normalized | Awaitable[Normalized]:
         """All records of a page, in order."""
         found: list[Record | Reject | Mapping[str, Any]] = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -207,6 +207,12 @@ class Run:
         return cls(**values)
 
     @property
+    def span(self) -> Span | None:
+        """The days that a backfill's run collects; None for a live one."""
+        kind, _, rest = self.trigger.partition(":")
+        return Span.of(rest.rpartition("/")[2]) if kind == "backfill" else None
+
+    @property
     def duration_seconds(self) -> float | None:
         """Seconds from the first start to the end; None while it is not over."""
         if self.started_at is None or self.finished_at is None:
@@ -235,6 +241,25 @@ class Run:
             "duration_seconds": self.duration_seconds,
             "error": self.error,
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Days of the past that a backfill collects, first and last included; in the source's own zone."""
+
+    first: date
+    last: date
+
+    @property
+    def text(self) -> str:
+        """As it stands in a trigger: `2026-01-01..2026-01-31`."""
+        return f"{self.first}..{self.last}"
+
+    @classmethod
+    def of(cls, text: str) -> Span:
+        """The span that `text` tells; raises ValueError."""
+        first, _, last = text.partition("..")
+        return cls(date.fromisoformat(first), date.fromisoformat(last))
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,6 +314,11 @@ def at_trigger(instant: datetime) -> str:
 def after_trigger(run_id: int) -> str:
     """The trigger of a run that follows another: the one whose end was the last that was missing."""
     return f"after:{run_id}"
+
+
+def backfill_trigger(backfill: str, span: Span) -> str:
+    """The trigger of one window of a backfill, so that no window can run twice."""
+    return f"backfill:{backfill}/{span.text}"
 
 
 def hand_trigger() -> str:

@@ -21,14 +21,15 @@ LONGEST_ITEM = 64_000
 """Characters of a reason and bytes of an item that are kept of a reject."""
 
 
-def normalizer_of(task: Task) -> BaseNormalizer:
-    """The normalizer that a task names or brings along; else the one called like its collector."""
+def normalizer_of(task: Task, config: Mapping[str, Any]) -> BaseNormalizer:
+    """The normalizer that a task names or brings along, else the one called like its collector; for this config."""
     given = task.normalizer
     if isinstance(given, type):
         given = given()
-    if given is not None and not isinstance(given, str):
-        return given  # type: ignore[no-any-return]
-    return normalizers.make(given or task.collector)
+    if given is None or isinstance(given, str):
+        given = normalizers.make(given or task.collector)
+    # What Python brings along need not be of our class.
+    return given.prepared(config) if isinstance(given, BaseNormalizer) else given
 
 
 def normalize(

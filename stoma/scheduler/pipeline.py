@@ -137,7 +137,8 @@ def judge_error(run: Run, task: Task, error: Exception, now: datetime) -> End:
 
 def fingerprint(task: Task, collector: BaseCollector) -> str:
     """16 hex digits of what is collected: cursor and progress belong to it, so that another query starts anew."""
-    chosen = [task.collector, collector.source, collector.selection(task.config)]
+    source = collector.source_of(task.config, task.id)
+    chosen = [task.collector, source, collector.selection(task.config)]
     packed = orjson.dumps(chosen, option=orjson.OPT_SORT_KEYS)
     return blake2b(packed, digest_size=8).hexdigest()
 
@@ -148,7 +149,7 @@ def _collect(run: Run, task: Task, around: Surroundings, control: Control) -> Ru
     store = around.store
     config = resolve(task.config, around.base)
     collector = collectors.make(task.collector)
-    normalizer = normalizer_of(task)
+    normalizer = normalizer_of(task, config)
     mark = fingerprint(task, collector)
     known = around.contact is not None and unset(around.contact, around.base) is None
     contact = resolve(around.contact, around.base) if known else None
@@ -170,6 +171,7 @@ def _collect(run: Run, task: Task, around: Surroundings, control: Control) -> Ru
             now=store.now(),
             cursor=_cursor(standing, task, mark),
             progress=_progress(standing, task, mark),
+            span=run.span,
             log=lambda text: logger.info("{}", text),
         )
         saving = Saving.of(store, run, task, mark, around.lease, control.in_end, standing)
