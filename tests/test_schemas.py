@@ -38,7 +38,8 @@ def parts(value: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
 
 def test_every_schema_is_there():
     assert NAMES == [
-        "collectors/arxiv", "collectors/feed", "collectors/github", "collectors/http_json", "collectors/sec_edgar", "preset", "stoma", "task", "tasks"
+        "collectors/arxiv", "collectors/feed", "collectors/github", "collectors/http_json", "collectors/sec_edgar",
+        "preset", "stoma", "task", "tasks",
     ]  # fmt: skip
 
 
