@@ -9,6 +9,7 @@ StomaError                     every error that a person may see: one line and a
 │   ├── Unreachable            no connection, no name, a reset, a silence
 │   ├── SourceBusy             the source asks for patience (429, 503); knows until when
 │   ├── SourceRefused          a lasting refusal (400, 401, 404): never tried again
+│   │   └── SourceGone         the source says that it is gone for good (410): not asked again
 │   └── BadAnswer              an answer that is not what it should be
 ├── HostWait                   the budget of a host is spent for longer than a run may wait; no request was made
 ├── DeadlineExceeded           a run used up its time
@@ -128,6 +129,10 @@ class SourceRefused(SourceError):
     """A refusal that another try would not change."""
 
     retry = False
+
+
+class SourceGone(SourceRefused):
+    """The source says that it is gone for good; its task is blocked until it is edited or run by hand."""
 
 
 class BadAnswer(SourceError):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from urllib.parse import urlsplit
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +25,40 @@ class HostRule:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """Leave to send one request: after `wait` seconds, counted as `connection` until it is given back."""
+    """Leave to send one request to `host`: after `wait` seconds, counted as `connection` until it is given back."""
 
     wait: float = 0.0
     connection: int | None = None
+    # The name under which the request is counted.
+    host: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What a source says of the requests it allows: how many are left of how many, and when it counts anew."""
+
+    remaining: int
+    limit: int | None = None
+    reset_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one request; all false where its answer was what was asked for."""
+
+    # False when the request was not sent after all.
+    is_sent: bool = True
+    # Answered with 304: nothing changed.
+    is_unmodified: bool = False
+    # The source asked for patience.
+    is_busy: bool = False
+    # Refused, broken or not answered at all.
+    is_failed: bool = False
+    told: Allowance | None = None
+
+
+ANSWERED = Outcome()
+"""What most requests come to."""
 
 
 LONGEST_COOLING = timedelta(hours=25)
@@ -67,6 +99,40 @@ def rule_for(host: str, rules: Mapping[str, HostRule]) -> HostRule:
     if is_private(name):
         return FREE
     return rules.get(ANY, BUILT_IN[ANY])
+
+
+def rule_origin(host: str, rules: Mapping[str, HostRule]) -> str:
+    """Where `rule_for` found its answer: `stoma.yaml`, `built-in`, or `private` for addresses without limits."""
+    name = budget_name(host)
+    if name in rules:
+        return "stoma.yaml"
+    if name not in BUILT_IN and is_private(name):
+        return "private"
+    return "stoma.yaml" if ANY in rules and name not in BUILT_IN else "built-in"
+
+
+def hosts_named(config: object) -> frozenset[str]:
+    """The hosts of all http(s) addresses that a config holds, however deep, as `plain_host` spells them."""
+    if isinstance(config, str):
+        if not config.strip().lower().startswith(("http://", "https://")):
+            return frozenset()
+        with suppress(ValueError):  # no address; whoever asks it will say so
+            return frozenset({plain_host(urlsplit(config.strip()).hostname or "")} - {""})
+        return frozenset()
+    if isinstance(config, Mapping):
+        config = list(config.values())
+    if isinstance(config, list | tuple):
+        return frozenset().union(*map(hosts_named, config))
+    return frozenset()
+
+
+def plain_host(host: str) -> str:
+    """One spelling for each host: lower case, no brackets, no dot at the end, foreign letters as ASCII."""
+    host = host.lower().rstrip(".").strip("[]")
+    if not host.isascii():
+        with suppress(UnicodeError):
+            return host.encode("idna").decode()
+    return host
 
 
 def is_loopback(host: str) -> bool:

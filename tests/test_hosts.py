@@ -6,7 +6,16 @@ from datetime import timedelta
 
 import pytest
 
-from stoma.hosts import FREE, HostRule, budget_name, is_loopback, rule_for
+from stoma.hosts import (
+    FREE,
+    HostRule,
+    budget_name,
+    hosts_named,
+    is_loopback,
+    plain_host,
+    rule_for,
+    rule_origin,
+)
 
 
 @pytest.mark.parametrize(
@@ -52,3 +61,40 @@ def test_hosts_counted_together_have_one_name() -> None:
 )  # fmt: skip
 def test_what_only_this_machine_reaches(host: str, loopback: bool) -> None:
     assert is_loopback(host) is loopback
+
+
+def test_where_a_rule_comes_from() -> None:
+    mine = HostRule(timedelta(seconds=9), 5)
+    assert rule_origin("rss.arxiv.org", {}) == "built-in"
+    assert rule_origin("example.org", {}) == "built-in"
+    assert rule_origin("rss.arxiv.org", {"export.arxiv.org": mine}) == "stoma.yaml"
+    # "*" changes what nobody has a rule for.
+    assert rule_origin("example.org", {"*": mine}) == "stoma.yaml"
+    assert rule_origin("export.arxiv.org", {"*": mine}) == "built-in"
+    assert rule_origin("10.0.0.1", {"*": mine}) == "private"
+    assert rule_origin("10.0.0.1", {"10.0.0.1": mine}) == "stoma.yaml"
+
+
+def test_hosts_that_a_config_names() -> None:
+    config = {
+        "url": "https://API.Example.org.:8443/items?next=http://other.example/",
+        "nested": {"list": ["http://10.0.0.5/x", ("HTTP://[fd00::1]:80/",), " http://münchen.example/ "]},
+        "no_address": [
+            "see http://hidden.example/",
+            "ftp://files.example/",
+            "10.0.0.9",
+            "http://",
+            "http://[bad/",
+        ],
+        "numbers": [1, None, True],
+        "http://key.example/": "x",
+    }
+    assert hosts_named(config) == {"api.example.org", "10.0.0.5", "fd00::1", "xn--mnchen-3ya.example"}
+    assert hosts_named({}) == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("host", "plain"), [("A.b.", "a.b"), ("[::1]", "::1"), ("１.２", "1.2"), ("ü" * 80, "ü" * 80)]
+)
+def test_one_spelling_for_each_host(host: str, plain: str) -> None:
+    assert plain_host(host) == plain

@@ -48,13 +48,13 @@ def demo_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("--demo", is_flag=True, help="Act on what `stoma-run --demo` works on.")(command)
 
 
-def load(config_file: Path | None, presets: Sequence[str] = ()) -> Config:
-    """The configuration; raises ConfigError with every fault of every file."""
+def load(config_file: Path | None, presets: Sequence[str] = (), *, with_code: bool = False) -> Config:
+    """The configuration; raises ConfigError with every fault of every file, `with_code` also of code of your own."""
     from stoma.scheduler.config import load_config
     from stoma.scheduler.lastgood import on_disk
     from stoma.scheduler.loader import Loader
 
-    config = load_config(config_file, presets=presets)
+    config = load_config(config_file, presets=presets, with_code=with_code)
     if config.built_in:
         config = on_disk(Loader(presets=presets))
         tell_built_in(config)

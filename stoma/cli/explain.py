@@ -16,7 +16,7 @@ from stoma.cli.output import on_clock, print_json, print_table, reporting, sever
 
 if TYPE_CHECKING:
     from stoma.cli.context import Opened
-    from stoma.scheduler.base import Run, Task
+    from stoma.scheduler.base import Run, Switches, Task
     from stoma.scheduler.explain import Fate
     from stoma.scheduler.outlook import Coming
 
@@ -41,7 +41,6 @@ def next_(
     task_id: str | None, days: int, limit: int | None, config_file: Path | None, demo: bool, as_json: bool
 ) -> None:
     """The instants to come, of one task or of all: zone, daylight saving, days off, what keeps tasks from running."""
-    from stoma.scheduler.config import blocked_reason
     from stoma.scheduler.outlook import coming, conditions, held
     from stoma.scheduler.parts import task_named
 
@@ -53,7 +52,7 @@ def next_(
     found: list[Coming] = []
     notes: dict[str, list[str]] = {}
     for task in tasks:
-        keeps = held(task, switches, blocked_reason(task, here.config))
+        keeps = held(task, switches, _blocked(task, here, switches))
         notes[task.id] = [*([keeps] if keeps else []), *conditions(task)]
         if task_id or not keeps:
             # One task that is due each minute should not hide all others.
@@ -102,7 +101,7 @@ def why(task_id: str, day: str, config_file: Path | None, demo: bool, as_json: b
         task = _task(here, task_id)
         zone = zone_name(task) if task is not None else here.config.timezone
         now = here.store.now()
-        asked = _day(day, now.astimezone(zone_of(zone)).date())
+        asked = day_of(day, now.astimezone(zone_of(zone)).date())
         start, end = bounds(asked, zone_of(zone))
         known = traces(here.store.database, task_id, start, end)
         keeps = _keeps(here, task)
@@ -134,20 +133,25 @@ def _task(here: Opened, task_id: str) -> Task | None:
     """The task; None for one that is declared no more but has left runs; NotFound for any other."""
     from stoma.scheduler.parts import task_named
 
-    if task_id not in here.config.tasks and here.store.runs.last_of(task_id) is not None:
+    if task_id not in here.config.tasks and here.store.runs.history(task_id, limit=1):
         return None
     return task_named(here.config, task_id)
 
 
+def _blocked(task: Task, here: Opened, switches: Switches) -> str | None:
+    from stoma.scheduler import gone
+    from stoma.scheduler.config import blocked_reason
+
+    return blocked_reason(task, here.config) or gone.told(task, switches.gone.get(task.id))
+
+
 def _keeps(here: Opened, task: Task | None) -> list[str]:
     """What will keep the instants to come from running, as long as nobody changes it."""
-    from stoma.scheduler.config import blocked_reason
     from stoma.scheduler.outlook import held
 
     said = []
-    if task is not None and (
-        keeps := held(task, here.store.agenda.switches(), blocked_reason(task, here.config))
-    ):
+    switches = here.store.agenda.switches()
+    if task is not None and (keeps := held(task, switches, _blocked(task, here, switches))):
         said.append(f"it is {keeps}: what is to come will be skipped until that changes")
     if since := here.store.agenda.paused_since():
         since_then = on_clock(since, here.config.timezone)
@@ -157,7 +161,8 @@ def _keeps(here: Opened, task: Task | None) -> list[str]:
     return said
 
 
-def _day(text: str, today: date) -> date:
+def day_of(text: str, today: date) -> date:
+    """The day that a person wrote; raises UsageError."""
     from stoma.errors import UsageError
 
     near = {"today": 0, "yesterday": -1, "tomorrow": 1}

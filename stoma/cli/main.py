@@ -18,8 +18,11 @@ COMMANDS = {
     "why": ("stoma.cli.explain:why", "What became of each due instant of a task on one day."),
     "runs": ("stoma.cli.runs:runs", "Runs, newest first, of one task or of all."),
     "logs": ("stoma.cli.logs:logs", "What was logged while a run was carried out."),
+    "replay": ("stoma.cli.replay:replay", "Normalise again what was kept of a task's answers."),
+    "hosts": ("stoma.cli.hosts:hosts", "How often each host may be asked, and when it may be asked next."),
     "cancel": ("stoma.cli.runs:cancel", "End a run that waits or is under way."),
     "retry": ("stoma.cli.runs:retry", "Begin a run again that ended without success."),
+    "backfill": ("stoma.cli.backfill:backfill", "Collect days of the past, beside what runs on schedule."),
 }
 """Where each command lies, and what it does."""
 

@@ -43,11 +43,12 @@ def choose(config: Config, store: Store, task_ids: Sequence[str], presets: Seque
         return [task_named(config, task_id) for task_id in dict.fromkeys(task_ids)]
     if presets:
         names = [task_id for preset in presets for task_id in load_preset(preset, config.base)]
-        return [config.tasks[task_id] for task_id in dict.fromkeys(names)]
+        # The demo leaves out what it cannot play.
+        return [config.tasks[task_id] for task_id in dict.fromkeys(names) if task_id in config.tasks]
     overrides = store.agenda.overrides()
     chosen = [task for task in config.tasks.values() if overrides.get(task.id, task.enabled)]
     # Nobody asked for these by name, and nothing that a person can do would let them run.
-    left_out = [task.id for task in chosen if COLLECTORS.get(task.collector) is None]
+    left_out = [task.id for task in chosen if COLLECTORS.get(task.collector, "") is None]
     if left_out:
         click.echo(f"left out, this version has no collector for them: {', '.join(left_out)}", err=True)
     return [task for task in chosen if task.id not in left_out]
@@ -59,6 +60,7 @@ def run_here(config: Config, store: Store, tasks: Sequence[Task], as_json: bool)
     from stoma.scheduler.following import Following
     from stoma.scheduler.foreground import Foreground
     from stoma.scheduler.parts import known_hosts, surroundings
+    from stoma.scheduler.rawpages import tidy
 
     blocked = {task.id: reason for task in tasks if (reason := blocked_reason(task, config))}
     ready = [task for task in tasks if task.id not in blocked]
@@ -80,6 +82,8 @@ def run_here(config: Config, store: Store, tasks: Sequence[Task], as_json: bool)
 
         with stopped_by_signals(stop):
             runs = {run.task_id: run for run in front.run()}
+        if not asked_to_stop:
+            tidy(store)
     results = [
         result_of(runs[task.id]) if task.id in runs else _blocked(task, blocked[task.id]) for task in tasks
     ]
@@ -133,7 +137,8 @@ def progress(*, quiet: bool) -> Iterator[Report]:
 
         def report(run: Run, tally: Tally | None) -> None:
             if run.id not in bars:
-                bars[run.id] = shown.add_task(run.task_id, total=None, said="starting")
+                called = f"{run.task_id} {run.span.text}" if run.span else run.task_id
+                bars[run.id] = shown.add_task(called, total=None, said="starting")
             if tally is not None:
                 said = f"{several(tally.seen, 'record')}, {several(tally.pages, 'page')}"
                 if run.status is not TaskStatus.RUNNING:

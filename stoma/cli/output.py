@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _STEERING = re.compile("[\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 """Characters that JSON lets through and a terminal obeys; escaped, they mean the same to a program."""
 
-NAMES = frozenset({"task", "run", "status", "state", "schedule"})
+NAMES = frozenset({"task", "run", "status", "state", "schedule", "host"})
 """Columns whose words are copied or compared: they keep their line."""
 
 WELL, NOT_COMPLETE, USAGE, DEGRADED, INTERRUPTED = 0, 1, 2, 3, 130

@@ -145,7 +145,7 @@ def _greet(scheduler: Scheduler, server: Server | None) -> None:
     config, store = scheduler.config, scheduler.store
     if config.demo:
         tell(
-            f"demo: invented papers from this machine, no source is asked; all is kept in {data_folder(config)}"
+            f"demo: invented data from this machine, no source is asked; all is kept in {data_folder(config)}"
         )
     rows = [
         (
@@ -186,7 +186,7 @@ def _check(config_file: Path | None, presets: Sequence[str], as_json: bool) -> i
     from stoma.scheduler.files import passwords_in, shown_name
 
     try:
-        config = load(config_file, presets)
+        config = load(config_file, presets, with_code=True)
     except ConfigError as error:
         if not as_json:
             raise

@@ -45,7 +45,7 @@ def runs(
 
     with opened(config_file, demo=demo) as here:
         # A task that is declared no more has left its runs.
-        if task_id and here.store.runs.last_of(task_id) is None:
+        if task_id and not here.store.runs.history(task_id, limit=1):
             task_named(here.config, task_id)
         found = here.store.runs.history(task_id, status=status, limit=limit)
         zone = here.config.timezone

@@ -269,7 +269,7 @@ def add_task(
     replace: bool,
     config_file: Path | None,
 ) -> None:
-    """Add a task for good: writes tasks/TASK_ID.yaml after checking it. TYPE: arxiv, github or sec_edgar."""
+    """Add a task for good: writes tasks/TASK_ID.yaml after checking it. TYPE: arxiv, github, sec_edgar…"""
     from stoma.scheduler import edits
     from stoma.scheduler.config import base_of
 

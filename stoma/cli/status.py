@@ -61,6 +61,8 @@ def show_status(overview: dict[str, Any]) -> None:
         tell(f"  open: {run['task']} (run {run['run']}): {waits}")
     for task in overview["failing"]:
         tell(f"  {task['status']}: {task['task']}: {task['reason']}")
+    for task in overview["gone"]:
+        tell(f"  gone: {task['task']}: {task['reason']}")
     for host in overview["hosts"]:
         tell(f"  host {host['host']} cools down until {local(host['cooling_until'])}: {host['reason']}")
     for due in overview["next_runs"][:5]:

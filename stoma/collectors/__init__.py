@@ -3,34 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from importlib import import_module
 from typing import Any, cast
 from urllib.parse import urlsplit
 
+from stoma import own
 from stoma.collectors.base import BaseCollector
-from stoma.errors import Blocked, NotFound
+from stoma.errors import Blocked
 
 COLLECTORS: dict[str, str | None] = {
     "arxiv": "stoma.collectors.arxiv:ArxivCollector",
     "github": "stoma.collectors.github:GithubCollector",
     "sec_edgar": "stoma.collectors.sec_edgar:SecEdgarCollector",
-    "http_json": None,
-    "feed": None,
+    "http_json": "stoma.collectors.http_json:HttpJsonCollector",
+    "feed": "stoma.collectors.feed:FeedCollector",
 }
+
+KIND = own.Kind("collector", "stoma.collectors", BaseCollector, COLLECTORS)
 
 
 def make(name: str) -> BaseCollector:
-    """A collector by its name; raises Blocked where this version has none, NotFound for an unknown name."""
+    """A collector by its name or path; raises Blocked where it cannot be used, NotFound for an unknown name."""
     return kind(name)()
 
 
 def kind(name: str) -> type[BaseCollector]:
-    """The class behind a name."""
+    """The class behind a name or a path."""
     if name not in COLLECTORS:
-        near = get_close_matches(name, COLLECTORS, 1, 0.5)
-        known = f"did you mean {near[0]}?" if near else f"known are {', '.join(COLLECTORS)}"
-        raise NotFound(f"there is no collector {name!r}", known)
+        return own.find(name, KIND)
     path = COLLECTORS[name]
     if path is None:
         raise Blocked(f"the {name} collector is not part of this version", "its tasks wait for a later one")
@@ -39,11 +39,17 @@ def kind(name: str) -> type[BaseCollector]:
 
 
 def host_of(name: str, config: Mapping[str, Any]) -> str:
-    """The host that a task with this config asks, without its port; empty where this version cannot tell."""
-    base_url = config.get("base_url")
-    if not base_url:
-        base_url = kind(name).origin_of(config) if COLLECTORS.get(name) else ""
+    """The host that a task with this config asks, without its port; empty where nobody can tell."""
     try:
-        return urlsplit(str(base_url)).hostname or ""
+        return urlsplit(str(config.get("base_url") or _origin_of(name, config))).hostname or ""
     except ValueError:  # no address at all; its run will say so
+        return ""
+
+
+def _origin_of(name: str, config: Mapping[str, Any]) -> str:
+    if name in COLLECTORS:
+        return kind(name).origin_of(config) if COLLECTORS[name] else ""
+    try:
+        return kind(name).origin_of(config)
+    except Exception:  # a stranger's code; its run will say so
         return ""

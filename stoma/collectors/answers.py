@@ -37,6 +37,10 @@ class Response:
     headers: Mapping[str, str]
     body: bytes
     fetched_at: datetime
+    # Where the page has moved, when each redirect on the way to it was for good (301, 308); else None.
+    moved_to: str | None = None
+    # Until when the host is not asked again, when this was the last request that it allows.
+    spent_until: datetime | None = None
 
     @property
     def shown(self) -> str:
@@ -46,7 +50,7 @@ class Response:
     @property
     def opening(self) -> str:
         """How the body begins, as text for an error message."""
-        return _clean(mask(self.body[:400].decode("utf-8", "replace")))[:80] or "nothing"
+        return clean(mask(self.body[:400].decode("utf-8", "replace")))[:80] or "nothing"
 
 
 def user_agent(contact: str | None = None) -> str:
@@ -63,13 +67,13 @@ def shown(url: str) -> str:
     try:
         parts = urlsplit(url)
     except ValueError:
-        return _clean(mask(url))
+        return clean(mask(url))
     if "@" in parts.netloc:
         url = urlunsplit(parts._replace(netloc="…@" + parts.netloc.rpartition("@")[2]))
     # A secret in a query is percent-encoded there, so it is looked for in the plain text too.
     plain = unquote_plus(url)
     masked = mask(plain)
-    return _clean(masked if masked != plain else mask(url))
+    return clean(masked if masked != plain else mask(url))
 
 
 def first_words(body: bytes, limit: int = 160) -> str:
@@ -77,7 +81,12 @@ def first_words(body: bytes, limit: int = 160) -> str:
     text = body[:PIECE].decode("utf-8", "replace")
     if "<" in text:
         text = _MARKUP.sub(" ", text)
-    text = mask(_clean(text))
+    return shortened(text, limit)
+
+
+def shortened(text: str, limit: int = 300) -> str:
+    """A stranger's text as a message may carry it: in one line, no control characters, no secrets, not too long."""
+    text = mask(clean(text))
     return text if len(text) <= limit else text[:limit].rsplit(" ", 1)[0] + " …"
 
 
@@ -86,11 +95,11 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
     value = headers.get("retry-after", "").strip()
     if re.fullmatch(r"[0-9]{1,12}(\.[0-9]*)?", value):
         return float(value)
-    until = _date(value)
+    until = date_of(value)
     if until is None:
         return None
     # Its own clock tells how far away its date is; ours may differ.
-    return max(0.0, (until - (_date(headers.get("date", "")) or now)).total_seconds())
+    return max(0.0, (until - (date_of(headers.get("date", "")) or now)).total_seconds())
 
 
 def decoded(pieces: Iterable[bytes], encoding: str) -> Iterator[bytes]:
@@ -103,7 +112,7 @@ def decoded(pieces: Iterable[bytes], encoding: str) -> Iterator[bytes]:
     elif encoding == "deflate":
         yield from _inflated(pieces, 0, "deflate")
     else:
-        raise Undecodable(f"comes encoded as {_clean(encoding)[:40]}, which was not asked for")
+        raise Undecodable(f"comes encoded as {clean(encoding)[:40]}, which was not asked for")
 
 
 def redirect_target(response: Response) -> SplitResult:
@@ -166,11 +175,13 @@ def _inflated(pieces: Iterable[bytes], window: int, name: str) -> Iterator[bytes
         raise Undecodable(f"is {name} that was cut off")
 
 
-def _clean(text: str) -> str:
+def clean(text: str) -> str:
+    """Text of a stranger's in one line, without control characters."""
     return re.sub(r"\s+", " ", _CONTROL.sub(" ", text)).strip()
 
 
-def _date(text: str) -> datetime | None:
+def date_of(text: str) -> datetime | None:
+    """The instant of an HTTP date, as aware UTC; None when it is none."""
     try:
         date = parsedate_to_datetime(text)
     except (TypeError, ValueError, IndexError, OverflowError):

@@ -5,12 +5,12 @@ The order of elements and the place of namespace declarations differ between the
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from stoma.collectors.arxiv_xml import read_xml
 from stoma.errors import BadAnswer, SourceRefused
 
 if TYPE_CHECKING:
@@ -34,7 +34,6 @@ TEXTS = {
     ARXIV + "journal_ref": "journal_ref",
     ARXIV + "doi": "doi",
 }
-FORBIDDEN = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +48,7 @@ class Page:
 
 def read_page(response: Response) -> Page:
     """An Atom answer as a page; raises BadAnswer when it is none, SourceRefused when it carries an error."""
-    root = _xml(response)
+    root = read_xml(response)
     total = None
     items = []
     for child in root:
@@ -102,42 +101,9 @@ def _author(author: Any, authors: list[str], item: dict[str, Any]) -> None:
         item.setdefault("affiliations", {}).setdefault(name, []).extend(places)
 
 
-def _xml(response: Response) -> Any:
-    """The root of an answer; nothing outside it is fetched, no entity expanded, no document type accepted."""
-    from lxml import etree
-
-    def parse(body: bytes) -> Any:
-        parser = etree.XMLParser(
-            resolve_entities=False,
-            load_dtd=False,
-            no_network=True,
-            huge_tree=False,
-            remove_comments=True,
-            remove_pis=True,
-            remove_blank_text=True,
-        )
-        return etree.fromstring(body, parser)
-
-    fault = "it declares a document type"
-    try:
-        try:
-            root = parse(response.body)
-        except etree.XMLSyntaxError:
-            # A stray control character may spoil one title, but not the page.
-            cleaned = FORBIDDEN.sub(b" ", response.body)
-            if cleaned == response.body:
-                raise
-            root = parse(cleaned)
-        if root.getroottree().docinfo.internalDTD is None:
-            return root
-    except (etree.XMLSyntaxError, ValueError) as error:
-        fault = str(error)
-    raise BadAnswer(f"{response.shown} is not XML ({fault}); it begins {response.opening!r}")
-
-
 def reason(response: Response) -> str:
     """Why arXiv refuses, in its own words."""
-    for entry in _xml(response).iter(ENTRY):
+    for entry in read_xml(response).iter(ENTRY):
         return _one_line(_item(entry))
     return ""
 

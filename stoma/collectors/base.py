@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from stoma.errors import UsageError
-from stoma.hosts import Grant
+from stoma.hosts import Grant, Outcome
 from stoma.records import CollectorResult, Json
 from stoma.scheduler.base import Span
 
@@ -29,6 +29,7 @@ __all__ = [
     "Grant",
     "HostBudget",
     "Json",
+    "Outcome",
     "Progress",
     "Span",
     "Validator",
@@ -73,25 +74,32 @@ class Estimate:
 class BaseCollector(ABC):
     """Fetches one kind of source. Subclasses are made without arguments and keep no state between runs."""
 
-    source: ClassVar[str]
-    """The `source` of the records, part of their key."""
+    source: ClassVar[str] = ""
+    """The `source` of the records, part of their key; where it is empty, `config.source` or the task's id is."""
 
-    origin: ClassVar[str]
-    """Scheme and host of the source; `config.base_url` replaces it."""
+    origin: ClassVar[str] = ""
+    """Scheme and host of the source; `config.base_url` replaces it. Where it is empty, `config.url` tells."""
+
+    schema: ClassVar[Mapping[str, Any] | None] = None
+    """For collectors of your own: a JSON Schema of the config; without one it may hold anything."""
 
     not_selecting: ClassVar[frozenset[str]] = frozenset()
     """Config keys that do not change what is collected, so that editing them keeps cursor and progress."""
+
+    may_be_empty: ClassVar[bool] = False
+    """True where nothing is a good answer (a feed on a weekend); else a run without records is suspect after others."""
 
     needs_contact: ClassVar[bool] = False
     """True where the source demands to know who asks; without `identity.contact` the task is blocked."""
 
     def source_of(self, config: Mapping[str, Any], task_id: str) -> str:
         """The `source` of the records of a task, part of their key."""
-        return self.source
+        return self.source or str(config.get("source") or task_id)
 
     def estimate(self, collection: Collection) -> Estimate:
         """What `collection.span` would cost; may ask for a total. Raises UsageError where spans make no sense."""
-        raise UsageError(f"a {self.source} task like this cannot collect days of the past")
+        name = self.source or type(self).__name__
+        raise UsageError(f"a {name} task like this cannot collect days of the past")
 
     @abstractmethod
     def collect(self, collection: Collection) -> Iterator[CollectorResult]:
@@ -103,7 +111,7 @@ class BaseCollector(ABC):
     @classmethod
     def origin_of(cls, config: Mapping[str, Any]) -> str:
         """Where a task with this config asks; for sources that answer at several places."""
-        return cls.origin
+        return cls.origin or str(config.get("url") or "")
 
     def selection(self, config: Mapping[str, Any]) -> dict[str, Any]:
         """The part of a config that decides what is collected: what the fingerprint is made of."""
@@ -138,11 +146,14 @@ class HostBudget(Protocol):
         `hold` bounds how long the connection counts as in use if nobody gives it back.
         """
 
-    def leave(self, grant: Grant) -> None:
-        """Give the connection back."""
+    def leave(self, grant: Grant, outcome: Outcome = ...) -> None:
+        """Give the connection back, and say what became of the request."""
 
     def cool(self, host: str, until: datetime, reason: str) -> None:
         """Nobody asks `host` before `until`."""
+
+    def close(self) -> None:
+        """Nothing more is asked: write down what was only counted so far."""
 
 
 class Deadline:

@@ -124,6 +124,11 @@ def _filings(response: Response, table: Mapping[str, Any], cik: str, name: str) 
     return items
 
 
+def newest_day(item: Mapping[str, Any]) -> str:
+    """The day of filing or of acceptance, whichever is later: what was held back comes with a date long past."""
+    return max(str(item["filed"]), str(item.get("acceptance_text") or "")[:10])
+
+
 def place_of(item: Mapping[str, Any]) -> tuple[str, str]:
     """Where a filing stands in the order in which a list is collected."""
     return (str(item["filed"]), str(item["accession"]))

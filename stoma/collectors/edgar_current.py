@@ -47,6 +47,8 @@ class Latest:
 
     filings: list[dict[str, Any]]
     is_cut_short: bool
+    # When the oldest of them was accepted; None when there is none.
+    oldest: datetime | None
     url: str
     fetched_at: datetime
 
@@ -82,7 +84,8 @@ def walk(ask_page: AskPage, since: datetime) -> Latest:
         # The rest of the last filing may lie beyond the end of the feed.
         cut = entries[-1].accession
         entries = [entry for entry in entries if entry.accession != cut]
-    return Latest(_filings(reversed(entries)), not is_over, answers[-1].shown, answers[-1].fetched_at)
+    oldest = entries[-1].accepted if entries else None
+    return Latest(_filings(reversed(entries)), not is_over, oldest, answers[-1].shown, answers[-1].fetched_at)
 
 
 def read_page(response: Response) -> list[Entry]:

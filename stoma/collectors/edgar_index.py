@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 from stoma.errors import BadAnswer
@@ -32,6 +33,8 @@ class Index:
     """The wanted rows of one index file, `cik|name|form|date|path` each, in the order of their accessions."""
 
     rows: list[str]
+    # Those of all forms, wanted or not.
+    total: int
     url: str
     fetched_at: datetime
 
@@ -71,6 +74,15 @@ class Index:
         if item is not None:
             yield item
 
+    def mark(self) -> str:
+        """A hash of the rows, by which a later reading knows whether they changed; empty for an empty file."""
+        if not self.total:
+            return ""
+        found = blake2b(digest_size=8)
+        for row in self.rows:
+            found.update(row.encode("latin-1", "replace"))
+        return found.hexdigest()
+
     def accessions(self) -> Iterator[str]:
         """The accession of each row."""
         return (row[-24:-4] for row in self.rows)
@@ -93,6 +105,7 @@ def read_index(response: Response, is_wanted: IsWanted | None = None) -> Index:
     rows = [row for row in rows if row and not row.isspace()]
     if not is_master:
         rows = [_from_columns(row.rstrip()) for row in rows]
+    total = len(rows)
     if is_wanted is not None:
         known: dict[str, bool] = {}
         kept = []
@@ -105,7 +118,7 @@ def read_index(response: Response, is_wanted: IsWanted | None = None) -> Index:
                 kept.append(row)
         rows = kept
     rows.sort(key=_accession)
-    return Index(rows, response.shown, response.fetched_at)
+    return Index(rows, total, response.shown, response.fetched_at)
 
 
 def _accession(row: str) -> str:

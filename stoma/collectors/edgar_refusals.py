@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from stoma.collectors.answers import status_words
 from stoma.errors import SourceBusy, SourceRefused
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def ask(
     parse: Callable[[Response], T],
     *,
     params: Mapping[str, Any] | None = None,
+    unchanged: Callable[[int], T] | None = None,
 ) -> T | None:
     """What `parse` makes of an answer of EDGAR's, or None when there is no such file.
 
@@ -54,7 +56,7 @@ def ask(
         return parse(response)
 
     try:
-        return http.get(url, params=params, parse=read, explain=explain)
+        return http.get(url, params=params, parse=read, explain=explain, unchanged=unchanged)
     except SourceRefused:
         if refusals and is_absent(refusals[-1]):
             return None
@@ -87,13 +89,8 @@ def _wish(response: Response) -> tuple[str, int] | None:
 
 
 def _explain(response: Response) -> str:
-    wish = _wish(response)
-    if wish is None:
+    if (wish := _wish(response)) is None:
         return ""
     words, minutes = wish
-    # The page says in words what belongs into this header; with it the client cools the host down for everybody.
-    headers = cast("dict[str, str]", response.headers)
-    given = headers.get("retry-after", "")
-    if not given.isdigit() or int(given) < minutes * 60:
-        headers["retry-after"] = str(minutes * 60)
-    return words
+    until = response.fetched_at + timedelta(minutes=minutes)
+    raise SourceBusy(f"{response.shown} answers {status_words(response.status)}: {words}", until)

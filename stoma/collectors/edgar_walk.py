@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 from zoneinfo import ZoneInfo
@@ -31,6 +31,9 @@ PAGE_OF_FORMS = 25
 """Filings committed at once; where each costs a request of its own, fewer, so that a kill costs less."""
 
 ONE_DAY = timedelta(days=1)
+SETTLED = time(6)
+"""An index is written in the night behind its day, from about 22:00 on for some hours; when EDGAR opens it is done."""
+
 KNOWN_FOR = timedelta(days=10)
 """What was collected is remembered so long, should no index take it over."""
 
@@ -94,13 +97,23 @@ class Walk:
     since: date
     today: date
     complete: date
+    # What the index of that day held when it was read, as a hash and a number of filings: it may be corrected.
+    mark: str
+    held: int
+    # Working days that had no index when a later one had; it may still come.
+    missing: list[date]
     # What was collected already and will be met once more, with the day on which it was.
     known: dict[str, str]
     # Up to where the feed was read by the last run.
     accepted: datetime | None
+    # A filing that was collected before, to show where nothing wanted came.
+    last: str
     ciks: list[str] = field(default_factory=list)
     url: str = ""
     fetched_at: datetime | None = None
+    # Whether this try has seen a filing, and an index with filings of whatever form.
+    has_seen: bool = False
+    is_answered: bool = False
 
     @classmethod
     def of(cls, collection: Collection, source: str, origin: str) -> Walk:
@@ -108,8 +121,11 @@ class Walk:
         wish = Wish.of(collection.config)
         today = collection.now.astimezone(NEW_YORK).date()
         first = today - timedelta(days=wish.days_back - 1)
+        if collection.span is not None:
+            first, today = collection.span.first, min(collection.span.last + ONE_DAY, today)
         state: dict[str, Any] = {"since": first.isoformat(), "complete": (first - ONE_DAY).isoformat()}
-        state |= collection.cursor or {}
+        if collection.span is None:
+            state |= collection.cursor or {}
         token: Mapping[str, Any] = {}
         if collection.progress is not None:
             state |= collection.progress.window
@@ -125,13 +141,19 @@ class Walk:
             date.fromisoformat(state["since"]),
             date.fromisoformat(state.get("today") or today.isoformat()),
             date.fromisoformat(state["complete"]),
+            str(state.get("mark") or ""),
+            int(state.get("held") or 0),
+            [date.fromisoformat(day) for day in state.get("missing") or ()],
             dict(state.get("known") or {}),
             datetime.fromisoformat(state["accepted"]) if state.get("accepted") else None,
+            str(state.get("last") or ""),
             list(state.get("ciks") or ()),
         )
 
     def end(self) -> CollectorResult:
         """The page that ends the run, with the cursor that all of it proved."""
+        if self.collection.span is not None:
+            return self.page([], None)
         oldest = (self.today - KNOWN_FOR).isoformat()
         self.known = {accession: day for accession, day in self.known.items() if day >= oldest}
         cursor = self._state()
@@ -143,11 +165,24 @@ class Walk:
         """How many filings are committed at once."""
         return PAGE_OF_FORMS if self.wish.details else PAGE
 
+    @property
+    def is_later(self) -> bool:
+        """True when a run before this one proved what it collected, and this one begins where that ended."""
+        return self.collection.cursor is not None and self.collection.span is None and not self.token
+
+    def is_settled(self, day: date) -> bool:
+        """True when the index of a day can be relied upon to be all of it."""
+        return self.collection.now >= datetime.combine(day + ONE_DAY, SETTLED, NEW_YORK)
+
     def ask(
-        self, url: str, parse: Callable[[Response], T], params: Mapping[str, Any] | None = None
+        self,
+        url: str,
+        parse: Callable[[Response], T],
+        params: Mapping[str, Any] | None = None,
+        unchanged: Callable[[int], T] | None = None,
     ) -> T | None:
-        """An answer of EDGAR's, or None when there is no such file."""
-        return ask(self.collection.http, url, parse, params=params)
+        """An answer of EDGAR's, or None when there is no such file; `unchanged` makes the request conditional."""
+        return ask(self.collection.http, url, parse, params=params, unchanged=unchanged)
 
     def note(self, accessions: Iterable[str]) -> None:
         """Remember what is collected with the next page."""
@@ -183,15 +218,25 @@ class Walk:
             "since": self.since.isoformat(),
             "today": self.today.isoformat(),
             "complete": self.complete.isoformat(),
+            "mark": self.mark,
+            "held": self.held,
+            "missing": [day.isoformat() for day in self.missing],
             "known": dict(self.known),
             "accepted": self.accepted.isoformat() if self.accepted else None,
+            "last": self.last,
             "ciks": self.ciks,
         }
 
     def page(
-        self, items: list[dict[str, Any]], token: Any, cursor: dict[str, Any] | None = None
+        self,
+        items: list[dict[str, Any]],
+        token: Any,
+        cursor: dict[str, Any] | None = None,
+        unmodified: int = 0,
     ) -> CollectorResult:
         """A page, and where the next one begins; None says that this one is the last."""
+        if items:
+            self.has_seen, self.last = True, items[-1]["accession"]
         return CollectorResult(
             source=self.source,
             items=items,
@@ -200,6 +245,7 @@ class Walk:
             next_page=token,
             window=self._state(),
             cursor=cursor,
+            unmodified=unmodified,
         )
 
 

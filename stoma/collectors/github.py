@@ -1,7 +1,7 @@
 """GitHub: the page of trending repositories, or what a search finds.
 
 github_trending   how the page is read, whichever generation of its markup it is of
-github_search     how an answer of the search API is read, and how long GitHub wants to be left alone
+github_search     how an answer of the search API is read, and a refusal
 github_walk       where a search stands, and what comes behind a page
 github_slices     how a search of more than 1,000 results is cut into smaller ones
 """
@@ -12,11 +12,11 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from stoma.collectors.base import BaseCollector, Collection
-from stoma.collectors.github_search import Page, busy_until, read_answer, reason
+from stoma.collectors.base import BaseCollector, Collection, Estimate
+from stoma.collectors.github_search import LARGEST_PAGE, MOST, Page, read_answer, reason
 from stoma.collectors.github_trending import address, read_page
 from stoma.collectors.github_walk import API, Place, Search, ids
-from stoma.errors import BadAnswer, HostWait, SourceBusy, SourceRefused
+from stoma.errors import BadAnswer, SourceBusy, SourceRefused, UsageError
 from stoma.records import CollectorResult
 
 if TYPE_CHECKING:
@@ -31,8 +31,8 @@ class GithubCollector(BaseCollector):
 
     source = "github"
     origin = "https://github.com"
-    # With or without a token, public repositories are the same.
-    not_selecting = frozenset({"token"})
+    # With or without a token, public repositories are the same; a page belongs to its place by its own mark.
+    not_selecting = frozenset({"token", "base_url"})
 
     @classmethod
     def origin_of(cls, config: Mapping[str, Any]) -> str:
@@ -44,7 +44,23 @@ class GithubCollector(BaseCollector):
         is_search = collection.config.get("mode") == "search"
         yield from self._search(collection) if is_search else self._trending(collection)
 
+    def estimate(self, collection: Collection) -> Estimate:
+        """What GitHub itself says is there, by one search; raises UsageError for what is trending."""
+        _refuse_trending(collection)
+        search = Search.of(collection.config, collection.now, None, collection.span)
+        page = self._ask(collection, search, Place(search.question.whole), [])
+        # Each page of a hundred; where a part is halved, the whole and one half of it are asked for in vain.
+        halvings = 2 * (page.total // MOST)
+        return Estimate(
+            max(1, -(-page.total // LARGEST_PAGE)) + halvings,
+            page.total,
+            urlsplit(search.url).hostname or "",
+            is_told=not page.is_incomplete,
+        )
+
     def _trending(self, collection: Collection) -> Iterator[CollectorResult]:
+        if collection.span is not None:
+            _refuse_trending(collection)
         config = collection.config
         since, spoken = config.get("since") or "daily", config.get("spoken_language_code")
         path = address(config)
@@ -56,13 +72,17 @@ class GithubCollector(BaseCollector):
         )
         if page.period not in (None, since):
             collection.log(f"asked for {since}, but the page says that it is the {page.period} one")
+        if page.is_rounded:
+            collection.log("the page rounds its numbers (1.2k): stars and forks are only about right")
+        if nameless := sum("full_name" not in item for item in page.items):
+            collection.log(f"{nameless} of {len(page.items)} rows have no link to a repository")
         words = [page.period or since, path.removeprefix("/trending").strip("/"), spoken or ""]
         ranking = ":".join(words).rstrip(":")
         items = [item | {"list": ranking} for item in page.items[: int(config.get("limit", 25))]]
         yield CollectorResult(self.source, items, page.url, page.fetched_at, expected=len(items))
 
     def _search(self, collection: Collection) -> Iterator[CollectorResult]:
-        search = Search.of(collection.config, collection.now, collection.progress)
+        search = Search.of(collection.config, collection.now, collection.progress, collection.span)
         place: Place | None = search.start(collection.progress)
         known: set[int | None] = set()
         last: list[int | None] = []
@@ -73,8 +93,8 @@ class GithubCollector(BaseCollector):
             if (place := search.cut(here, page)) is not None:
                 # What it showed comes again with its parts.
                 if page.spent_until is not None:
+                    # The next request has to wait; where to go on is kept.
                     yield self._result(search, here, page, [], place.token(search))
-                    raise _spent(page)
                 continue
             pairs = zip(page.items, last, strict=True)
             items = [item for item, one in pairs if one is None or one not in known]
@@ -95,7 +115,6 @@ class GithubCollector(BaseCollector):
             else:
                 # Not this page once more: where one request is all that is left each time, that would never end.
                 yield self._result(search, here, page, items, place.token(search))
-                raise _spent(page)
 
     def _result(
         self, search: Search, place: Place, page: Page, items: list[Any], token: Any
@@ -138,30 +157,25 @@ class GithubCollector(BaseCollector):
                 explain=explain,
             )
         except (SourceBusy, SourceRefused) as error:
-            raise _as_meant(error, refused[-1] if refused else None, bool(token)) from None
+            raise _hinted(error, refused[-1].status if refused else 0, bool(token)) from None
 
 
-def _as_meant(
-    error: SourceBusy | SourceRefused, refused: Response | None, has_token: bool
-) -> SourceBusy | SourceRefused:
-    """The error as GitHub means it: a limit that ends, or a refusal that lasts."""
-    if refused is None:
-        return error
-    until = busy_until(refused)
-    if until is not None and (isinstance(error, SourceRefused) or until > error.until):
-        hint = f"GitHub is not asked before {until:%Y-%m-%d %H:%M:%S} UTC"
-        if not has_token:
-            hint += "; it allows more with a token: ${env:GITHUB_TOKEN}"
-        return SourceBusy(error.message, until, hint)
-    if refused.status == 401:
+def _refuse_trending(collection: Collection) -> None:
+    if collection.config.get("mode") != "search":
+        raise UsageError(
+            "the page of what is trending shows today only: there is none for days of the past",
+            "a task with mode: search can collect what was created in them",
+        )
+
+
+def _hinted(error: SourceBusy | SourceRefused, status: int, has_token: bool) -> SourceBusy | SourceRefused:
+    """The error with what to do about it."""
+    if isinstance(error, SourceBusy) and status in {403, 429} and not has_token:
+        hint = f"{error.hint}; it allows more with a token: ${{env:GITHUB_TOKEN}}"
+        return SourceBusy(error.message, error.until, hint)
+    if isinstance(error, SourceRefused) and status == 401:
         return SourceRefused(error.message, "the token is not accepted: make a new one, or leave it out")
     return error
-
-
-def _spent(page: Page) -> HostWait:
-    """Give the place back, rather than send a request that GitHub has said it will refuse."""
-    host = urlsplit(page.url).hostname or ""
-    return HostWait(host, page.spent_until or page.fetched_at, "GitHub allows no more requests until then")
 
 
 def _incomplete(page: Page) -> str:

@@ -1,4 +1,4 @@
-"""An answer of GitHub's search API: its items, where it goes on, and how long GitHub wants to be left alone. Pure.
+"""An answer of GitHub's search API: its items, where it goes on, and why it refuses. Pure.
 
 Documentation: https://docs.github.com/en/rest/search/search and /rest/using-the-rest-api/rate-limits-for-the-rest-api
 """
@@ -8,8 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
@@ -26,12 +25,6 @@ MOST = 1_000
 """GitHub shows no more results than these of one query (search API, documentation)."""
 
 LARGEST_PAGE = 100
-
-SECONDARY = timedelta(minutes=1)
-"""After a secondary limit without Retry-After: at least this long (best practices of the REST API)."""
-
-LONGEST = timedelta(hours=2)
-"""No limit of GitHub's lasts longer than an hour; a reset beyond this is a clock that is wrong."""
 
 _NEXT = re.compile(r'<([^<>]*)>\s*;[^,<]*\brel="?next"?(?=[\s;,]|$)')
 
@@ -68,7 +61,7 @@ def read_answer(response: Response) -> Page:
         is_incomplete=found.get("incomplete_results") is True,
         has_links="link" in response.headers,
         next_url=_next_url(response),
-        spent_until=_reset(response),
+        spent_until=response.spent_until,
         url=response.shown,
         fetched_at=response.fetched_at,
     )
@@ -85,37 +78,6 @@ def reason(response: Response) -> str:
         words.append(str(error).rstrip("."))
     # It may quote what was sent.
     return mask(" ".join("; ".join(words).split()))[:300]
-
-
-def busy_until(response: Response) -> datetime | None:
-    """Until when a refusal wants patience; None when it is a refusal and nothing else.
-
-    Decided by headers first, then by words: a 403 may be a lasting refusal as well as a limit. Where there is
-    a `Retry-After`, the HTTP client has obeyed it.
-    """
-    if response.status not in (403, 429) or "retry-after" in response.headers:
-        return None
-    if (reset := _reset(response)) is not None:
-        return reset
-    said = response.body[:2_000].decode("utf-8", "replace").lower()
-    is_limit = "rate limit" in said or "abuse detection" in said or "gh-limited-by" in response.headers
-    is_spent = response.headers.get("x-ratelimit-remaining") == "0"
-    return response.fetched_at + SECONDARY if is_limit or is_spent else None
-
-
-def _reset(response: Response) -> datetime | None:
-    """When the budget of requests is full again, if none is left; by our clock, however wrong it is."""
-    remaining, reset = (response.headers.get(f"x-ratelimit-{name}", "") for name in ("remaining", "reset"))
-    if remaining.strip() != "0" or not re.fullmatch(r"[0-9]{1,10}", reset.strip()):
-        return None
-    now = response.fetched_at
-    try:
-        theirs = parsedate_to_datetime(response.headers["date"])
-    except (KeyError, TypeError, ValueError):
-        theirs = now
-    wait = datetime.fromtimestamp(int(reset), UTC) - theirs.replace(tzinfo=theirs.tzinfo or UTC)
-    # A second more: the header has whole seconds.
-    return now + max(timedelta(seconds=1), min(wait + timedelta(seconds=1), LONGEST))
 
 
 def _next_url(response: Response) -> str | None:

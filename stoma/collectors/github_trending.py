@@ -26,16 +26,23 @@ PERIODS = {"today": "daily", "this week": "weekly", "this month": "monthly"}
 
 _NAME = re.compile(r"^(?:https://github\.com)?/([\w.-]+/[\w.-]+)/?(?:\?|$)", re.ASCII)
 _NUMBER = re.compile(r'"(?:repository_id|record_id)":([1-9]\d*)\b')
-_STARS = re.compile(r"(?<![\d,.])(\d[\d,]*) stars?(?: (today|this week|this month))?(?!\w)")
+_STARS = re.compile(r"(?<![\d,.])(\d[\d,.]*[km]?) stars?(?: (today|this week|this month))?(?!\w)")
+_COUNT = re.compile(r"(\d[\d,]*)(?:(\.\d+)?([km]))?", re.ASCII | re.IGNORECASE)
+_ROUNDED = {"k": 1_000, "m": 1_000_000}
+_FIELDS = {"stargazers": "stars", "forks": "forks", "network": "forks", "network/members": "forks"}
 _HEADINGS = ("h1", "h2", "h3")
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One answer: its rows in order, as dictionaries; `period` is daily, weekly or monthly, where the page says so."""
+    """One answer: its rows in order, as dictionaries; `period` is daily, weekly or monthly, where the page says so.
+
+    `is_rounded` is True when it writes 1.2k where it wrote 1,234 in all years so far.
+    """
 
     items: list[dict[str, Any]]
     period: str | None
+    is_rounded: bool
     url: str
     fetched_at: datetime
 
@@ -62,7 +69,8 @@ def read_page(response: Response) -> Page:
     # Up to 2016 there were no totals; since then a page where none is found is one that is not understood.
     if rows and not any("stars" in item for item in items) and not _has(rows[0], "repo-list-item"):
         raise _changed(response, f"{len(rows)} rows, but no number of stars in them")
-    return Page(items, period, response.shown, response.fetched_at)
+    is_rounded = any(item.pop("is_rounded", False) for item in items)
+    return Page(items, period, is_rounded, response.shown, response.fetched_at)
 
 
 def _changed(response: Response, found: str) -> BadAnswer:
@@ -134,12 +142,9 @@ def _item(row: Any, rank: int, period: str | None) -> dict[str, Any]:
         item["language"] = _text(language)
     for link in row.iterfind(".//a[@href]"):
         tail = link.get("href").removeprefix("https://github.com").removeprefix(f"/{name[1]}/")
-        if (count := _count(_text(link))) is None:
-            continue
-        if tail == "stargazers":
-            item["stars"] = count
-        elif tail in ("forks", "network", "network/members") or tail.startswith("network/members."):
-            item["forks"] = count
+        field = _FIELDS.get("network/members" if tail.startswith("network/members.") else tail)
+        if field and (found := _COUNT.fullmatch(_text(link))):
+            item |= {field: _count(found)} | ({"is_rounded": True} if found[3] else {})
     return item | (_of_period(row, period) if meta is None else _of_meta(_text(meta), period))
 
 
@@ -162,8 +167,10 @@ def _of_meta(line: str, period: str | None) -> dict[str, Any]:
 
 
 def _counted(found: re.Match[str], period: str | None) -> dict[str, Any]:
-    period = PERIODS.get(found[2] or "", period)
-    return {"period": period, "period_stars": int(found[1].replace(",", ""))} if period else {}
+    period, count = PERIODS.get(found[2] or "", period), _COUNT.fullmatch(found[1])
+    if period is None or count is None:
+        return {}
+    return {"period": period, "period_stars": _count(count)} | ({"is_rounded": True} if count[3] else {})
 
 
 def _number(row: Any) -> int | None:
@@ -177,8 +184,10 @@ def _number(row: Any) -> int | None:
     return int(found.pop()) if len(found) == 1 else None
 
 
-def _count(text: str) -> int | None:
-    return int(text.replace(",", "")) if re.fullmatch(r"\d[\d,]*", text, re.ASCII) else None
+def _count(found: re.Match[str]) -> int:
+    """A number as the page writes it: 1,234 or 1.2k, which is better than none."""
+    whole, fraction, unit = found.groups()
+    return round(float(whole.replace(",", "") + (fraction or "")) * _ROUNDED.get((unit or "").lower(), 1))
 
 
 def _has(element: Any, name: str) -> bool:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from hashlib import blake2b
 from typing import Any
 
-from stoma.collectors.base import Progress
+from stoma.collectors.base import Progress, Span
 from stoma.collectors.github_search import LARGEST_PAGE, MOST, Page
 from stoma.collectors.github_slices import Question, Slice, window
 from stoma.errors import BadAnswer, UsageError
@@ -16,6 +18,8 @@ from stoma.errors import BadAnswer, UsageError
 API = "https://api.github.com"
 
 Log = Callable[[str], None]
+
+_CREATED = re.compile(r"(?<![\w-])-?created:")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +33,21 @@ class Search:
     window: Mapping[str, Any]
 
     @classmethod
-    def of(cls, config: Mapping[str, Any], now: datetime, progress: Progress | None) -> Search:
-        """A config with defaults filled in; raises UsageError for what cannot be asked."""
+    def of(
+        cls, config: Mapping[str, Any], now: datetime, progress: Progress | None, span: Span | None = None
+    ) -> Search:
+        """A config with defaults filled in; raises UsageError for what cannot be asked.
+
+        With a span: everything that was created in its days, in whatever order and however much it is.
+        """
         query = " ".join(str(config.get("query") or "").split())
         if not query:
             raise UsageError("a search needs a query")
+        if span is not None and (config.get("created") or _CREATED.search(query)):
+            raise UsageError(
+                "days of the past are days of creation, and this task bounds those itself",
+                "take created out of the task, or make one for the backfill",
+            )
         begun = now.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
         kept = {"begun": begun}
         for name in ("created", "pushed"):
@@ -45,10 +59,15 @@ class Search:
         text = " ".join(word for word in (query, kept["created"], kept["pushed"]) if word)
         sort, order = config.get("sort"), config.get("order") or "desc"
         wanted = max(1, int(config.get("limit", 25)))
+        # Only what may have to be cut up is spelled anew.
+        question = Question.of(text, sort, order) if wanted > MOST else Question(text)
+        if span is not None:
+            sort, wanted = None, sys.maxsize
+            created = (_seconds(span.first), _seconds(span.last + timedelta(days=1)) - 1)
+            question = Question(text, Slice(created=created), by_created=True)
         ordered = {"sort": sort, "order": order} if sort else {}
         return cls(
-            # Only what may have to be cut up is spelled anew.
-            Question.of(text, sort, order) if wanted > MOST else Question(text),
+            question,
             (config.get("base_url") or API).rstrip("/") + "/search/repositories",
             {"per_page": min(LARGEST_PAGE, wanted)} | ordered,
             wanted,
@@ -67,7 +86,8 @@ class Search:
 
     def mark(self) -> str:
         """What a token belongs to, without telling what is searched for."""
-        asked = repr((self.question.spelled(self.question.whole), sorted(self.fixed.items())))
+        # Another place has other repositories, in whatever order.
+        asked = repr((self.url, self.question.spelled(self.question.whole), sorted(self.fixed.items())))
         return blake2b(asked.encode(), digest_size=8).hexdigest()
 
     def start(self, progress: Progress | None) -> Place:
@@ -101,6 +121,8 @@ class Search:
         is_full = not page.has_links and len(page.items) >= self.fixed["per_page"] and here.seen < here.total
         if here.seen < MOST and page.items and (page.next_url or is_full):
             return here
+        if here.seen < min(here.total, MOST):
+            log(f"GitHub promises {here.total} results and shows {here.seen} of them")
         parts: list[Slice] = []
         if page.items and self.wanted > MOST and here.total > max(MOST, here.seen):
             parts = self.question.beyond(place.part, page.items[-1], self.until)
@@ -152,6 +174,11 @@ class Place:
             raise BadAnswer(f"{page.url} is an empty page, though {page.total} results are promised")
         if self.page > 1 and len(last) > 1 and last == ids(page.items):
             raise BadAnswer(f"{page.url} is the page before it once more")
+
+
+def _seconds(day: date) -> int:
+    """The first moment of a day, as GitHub counts days."""
+    return int(datetime.combine(day, time(), UTC).timestamp())
 
 
 def ids(items: list[Any]) -> list[int | None]:

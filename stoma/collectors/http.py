@@ -5,66 +5,70 @@ get(url, parse=...)       up to 3 asks for one page, with short waits between th
      └─ _hop              one request, inside the budget of its own host
          ├─ _open         status line and headers; whatever requests raises becomes a SourceError here
          ├─ _read         the body, piece by piece, decoded, up to the size limit
-         └─ _judge        a refusal or a wish for patience becomes an error
+         └─ refusals.py   a refusal or a wish for patience becomes an error
 
-Beside it: answers.py reads what came, patience.py keeps the time, wire.py holds the connections.
+Beside it: pages.py knows what is asked and kept, answers.py reads what came, allowance.py what a source allows,
+patience.py keeps the time, addresses.py says where not to go, wire.py holds the connections.
 """
 
 from __future__ import annotations
 
 import os
-import random
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from datetime import timedelta
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 import requests
 from requests.adapters import HTTPAdapter
 from requests.utils import get_environ_proxies
 
+from stoma.collectors import addresses, allowance, pages
 from stoma.collectors.answers import (
     PIECE,
     Response,
     Undecodable,
     decoded,
-    first_words,
     is_loopback,
-    origin,
     redirect_target,
-    retry_after,
     shown,
-    status_words,
     user_agent,
-)
-from stoma.collectors.base import Deadline, HostBudget
+)  # fmt: skip
+from stoma.collectors.base import Deadline, HostBudget, Outcome, Validators
+from stoma.collectors.pages import Asked, Kept
 from stoma.collectors.patience import Clock, Limits, Watch
+from stoma.collectors.refusals import Refusals, Waited
 from stoma.collectors.wire import TROUBLE, Wire, in_words, never_connected
-from stoma.errors import BadAnswer, DeadlineExceeded, SourceBusy, SourceRefused, Unreachable
+from stoma.errors import BadAnswer, DeadlineExceeded, SourceBusy, SourceError, SourceRefused, Unreachable
+from stoma.hosts import Allowance, plain_host
 
-__all__ = ["Clock", "HttpClient", "Limits", "Response", "shown", "user_agent"]
+__all__ = [
+    "Clock",
+    "HttpClient",
+    "Kept",
+    "Limits",
+    "Response",
+    "request_key",
+    "shown",
+    "spelled",
+    "user_agent",
+]
 
 T = TypeVar("T")
 Explain = Callable[[Response], str]
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
-SAME_METHOD = frozenset({307, 308})
-"""Redirects that ask the same again elsewhere; behind the others lies something to get (RFC 9110, 15.4)."""
+NOT_MODIFIED = 304
 
-BUSY = frozenset({429, 503})
-PASSING = frozenset({408, 425})
-"""Refusals (4xx) that are no refusals but a matter of the moment."""
-
-HARMLESS = frozenset({"accept", "accept-language"})
-"""Headers that may follow a redirect to another host; any other might be a credential."""
+ANY_KIND = "*/*"
 
 USUAL = Limits()
 
-LONGEST_COOLING = timedelta(days=1)
-"""A host that asks for more patience is asked again after this, whatever it said."""
+SPENT = "it allows no more requests until then"
 
 
 class HttpClient:
@@ -81,16 +85,27 @@ class HttpClient:
         log: Callable[[str], None] = lambda _: None,
         limits: Limits | None = None,
         clock: Clock | None = None,
+        validators: Validators | None = None,
+        named: frozenset[str] = frozenset(),
+        keep: Callable[[Kept], None] | None = None,
     ) -> None:
-        """`attempt` is the number of the try: each makes a cool-down without Retry-After twice as long."""
+        """`attempt` is the number of the try: each makes a cool-down without Retry-After twice as long.
+
+        `validators` make requests conditional; `named` are the hosts that may lie in a private network
+        (`hosts_named`); `keep` is shown each answer that was accepted (a 304 too), and each lasting refusal
+        that was explained.
+        """
         self._budget = budget
-        self._headers = {"User-Agent": user_agent, "Accept": "*/*", "Accept-Encoding": "gzip, deflate"}
+        self._headers = {"User-Agent": user_agent, "Accept": ANY_KIND, "Accept-Encoding": "gzip, deflate"}
         self._attempt = attempt
         self._log = log
         self._limits = limits or USUAL
         self._deadline = deadline
         self._stopping = stopping
         self._clock = clock
+        self._validators = validators
+        self._named = named
+        self._keep = keep
 
     def __enter__(self) -> HttpClient:
         return self
@@ -104,6 +119,7 @@ class HttpClient:
             self._watch.close()
         if "_adapter" in self.__dict__:
             self._adapter.close()
+        self._budget.close()
 
     # Made for the first request: a run that asks for nothing does not pay for them.
 
@@ -118,6 +134,10 @@ class HttpClient:
     @cached_property
     def _watch(self) -> Watch:
         return Watch(self._deadline, self._stopping, self._limits, self._clock or Clock(), self._wire.cut)
+
+    @cached_property
+    def _refusals(self) -> Refusals:
+        return Refusals(self._budget, self._watch, self._limits, self._attempt, self._keep)
 
     def get(
         self,
@@ -153,19 +173,29 @@ class HttpClient:
     ) -> T:
         """The same with any method and a body; only what changes nothing at the source may be asked like this."""
         try:
-            # Spelled out here, so that messages name the whole address.
-            url = str(requests.Request("GET", url, params=dict(params or {})).prepare().url)
+            url = spelled(url, params)
         except TROUBLE as error:
             raise self._translated(error, url) from None
+        sent = dict(headers or {})
+        key = request_key(method, url, sent, body)
+        known = self._validators.known(key) if self._validators and unchanged and method == "GET" else None
+        conditions = pages.conditions(known) if known else {}
+        asked = Asked(method, url, sent | conditions, body, key, explain, bool(conditions))
         asks = 0
         while True:
             asks += 1
             is_last = asks == self._limits.asks
             try:
-                return parse(self._follow(method, url, dict(headers or {}), body, explain, is_last))
+                response = self._follow(asked, is_last)
+                if response.status == NOT_MODIFIED and known and unchanged:
+                    page = unchanged(known.items)
+                    if self._keep is not None:
+                        self._keep(pages.kept(key, response))
+                    return page
+                return self._accepted(response, key, parse, is_whole=unchanged is not None)
             except (Unreachable, BadAnswer) as error:
                 pause = self._limits.pauses[min(asks, len(self._limits.pauses)) - 1]
-                if isinstance(error, _Waited):
+                if isinstance(error, Waited):
                     pause = 0.0
                 if is_last or pause >= self._watch.left():
                     times = f" (asked {asks} times)" if asks > 1 else ""
@@ -173,86 +203,104 @@ class HttpClient:
                 self._log(f"{error.message}; asking again")
             self._watch.wait(pause)
 
-    def _follow(
-        self,
-        method: str,
-        url: str,
-        headers: dict[str, str],
-        body: bytes | None,
-        explain: Explain | None,
-        is_last: bool,
-    ) -> Response:
-        first, hops = url, 0
-        while True:
-            self._wire.renew(first=not hops)
-            response = self._hop(method, url, headers, body, explain, is_last)
-            if response.status not in REDIRECTS:
-                return response
-            hops += 1
-            if hops > self._limits.redirects:
-                raise SourceRefused(f"{shown(first)} redirects more than {self._limits.redirects} times")
-            target = redirect_target(response)
-            if response.status not in SAME_METHOD:
-                method, body = "GET", None
-            if origin(target) != origin(urlsplit(url)):
-                headers = {name: value for name, value in headers.items() if name.lower() in HARMLESS}
-            # Names and passwords inside an address are ours to give, not the other side's.
-            url = urlunsplit(target._replace(netloc=target.netloc.rpartition("@")[2]))
+    def cool(self, host: str, until: datetime, reason: str) -> datetime:
+        """Nobody who shares the store asks `host` before `until`, at most a day from now; gives what it came to."""
+        return self._refusals.cool(host, until, reason)
 
-    def _hop(
-        self,
-        method: str,
-        url: str,
-        headers: Mapping[str, str],
-        sent: bytes | None,
-        explain: Explain | None,
-        is_last: bool,
-    ) -> Response:
-        host = urlsplit(url).hostname or ""
-        with self._turn(host), self._watch.request():
-            raw = self._open(method, url, headers, sent, host)
+    def _accepted(self, response: Response, key: str, parse: Callable[[Response], T], *, is_whole: bool) -> T:
+        try:
+            page = parse(response)
+        except SourceBusy as error:
+            # A page that only asks for patience may come with any status.
+            raise self._refusals.obeyed(error, response) from None
+        if self._keep is not None:
+            self._keep(pages.kept(key, response))
+        if self._validators is not None and is_whole and response.status == 200:
+            # Also when there are none any more: those from before no longer belong to what was accepted.
+            self._validators.note(key, *pages.validators(response.headers))
+        return page
+
+    def _follow(self, asked: Asked, is_last: bool) -> Response:
+        first = asked
+        while True:
+            response = self._hop(asked, is_last)
+            if response.status not in REDIRECTS:
+                return replace(response, moved_to=asked.moved_to)
+            if asked.hops == self._limits.redirects:
+                raise SourceRefused(f"{shown(first.url)} redirects more than {self._limits.redirects} times")
+            target = redirect_target(response)
+            try:
+                # Spelled as it is sent, so that what is judged is what is asked.
+                url = spelled(urlunsplit(target))
+            except TROUBLE as error:
+                raise self._translated(error, urlunsplit(target)) from None
+            asked = asked.led_to(urlsplit(url), response.status, shown=response.shown)
+
+    def _hop(self, asked: Asked, is_last: bool) -> Response:
+        host = urlsplit(asked.url).hostname or ""
+        is_named = plain_host(host) in self._named
+        if why := addresses.fault_of_name(host, is_named):
+            raise addresses.refused(shown(asked.url), why)
+        self._wire.renew(shown(asked.url), is_named)
+        with self._turn(host) as turn, self._watch.request():
+            raw = self._open(asked, host)
             try:
                 names = {name.lower(): value for name, value in raw.headers.items()}
                 is_data = 200 <= raw.status_code < 300
-                body = self._read(raw, names, url, in_full=is_data)
+                body = self._read(raw, names, asked.url, in_full=is_data)
             finally:
                 raw.close()
-            response = Response(raw.url, raw.status_code, names, body, self._watch.now())
-            if not is_data and response.status not in REDIRECTS:
-                self._judge(response, host, explain, is_last)
-            return response
+            now = self._watch.now()
+            turn.told = allowance.told(names, now)
+            response = Response(raw.url, raw.status_code, names, body, now)
+            if response.status in REDIRECTS:
+                return response
+            turn.is_unmodified = asked.is_conditional and response.status == NOT_MODIFIED
+            if not is_data and not turn.is_unmodified:
+                self._refusals.judge(response, asked, turn.told, is_last=is_last)
+            if (spent := allowance.spent_until(turn.told, now)) is None:
+                return response
+            return replace(response, spent_until=self.cool(host, spent, SPENT))
 
     @contextmanager
-    def _turn(self, host: str) -> Iterator[None]:
+    def _turn(self, host: str) -> Iterator[_Turn]:
         """The next request to `host` in its order, its connection given back whatever happens."""
         self._watch.check()
         limits = self._limits
         # As long as a request with its waits can last: a killed process holds the connection no longer.
         hold = min(limits.request + 2 * limits.patience, self._watch.left()) + 1.0
         grant = self._budget.enter(host, timedelta(seconds=hold), timedelta(seconds=limits.patience))
+        turn = _Turn()
         try:
             self._watch.wait(grant.wait)
-            yield
+            turn.is_sent = True
+            yield turn
+        except (SourceBusy, Waited):
+            turn.is_busy = True
+            raise
+        except (SourceError, DeadlineExceeded):
+            turn.is_failed = turn.is_sent
+            raise
         finally:
-            self._budget.leave(grant)
+            self._budget.leave(grant, turn.outcome())
 
-    def _open(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, host: str
-    ) -> requests.Response:
+    def _open(self, asked: Asked, host: str) -> requests.Response:
         left = max(self._watch.left(), 0.01)
-        proxies = {} if is_loopback(host) else get_environ_proxies(url)
+        proxies = {} if is_loopback(host) else get_environ_proxies(asked.url)
         self._wire.proxied = bool(proxies)
         try:
             # Without a session: no cookies, no netrc, nothing remembered between requests.
             return self._adapter.send(
-                requests.Request(method, url, headers={**self._headers, **headers}, data=body).prepare(),
+                requests.Request(
+                    asked.method, asked.url, headers={**self._headers, **asked.headers}, data=asked.body
+                ).prepare(),
                 stream=True,
                 timeout=(min(self._limits.connect, left), min(self._limits.silence, left)),
                 verify=_certificates(),
                 proxies=proxies,
             )
         except TROUBLE as error:
-            raise self._translated(error, url) from None
+            raise self._translated(error, asked.url) from None
 
     def _read(self, raw: requests.Response, headers: Mapping[str, str], url: str, in_full: bool) -> bytes:
         """The decoded body, or as much of a refusal's as is needed for its first words."""
@@ -280,37 +328,6 @@ class HttpClient:
             raise too_large
         return b"".join(kept)
 
-    def _judge(self, response: Response, host: str, explain: Explain | None, is_last: bool) -> NoReturn:
-        said = ""
-        if explain is not None:
-            with suppress(Exception):  # a refusal that cannot be read is a refusal all the same
-                said = explain(response)
-        said = said or first_words(response.body)
-        words = f"{response.shown} answers {status_words(response.status)}" + (f": {said}" if said else "")
-        # A refusal with Retry-After is none: GitHub says so of its limits with a 403.
-        if response.status in BUSY or (
-            response.status in {403, 500, 502, 504} and "retry-after" in response.headers
-        ):
-            self._be_patient(response, host, words, is_last)
-        if response.status >= 500 or response.status in PASSING:
-            raise BadAnswer(words)
-        raise SourceRefused(words)
-
-    def _be_patient(self, response: Response, host: str, words: str, is_last: bool) -> NoReturn:
-        now = self._watch.now()
-        seconds = retry_after(response.headers, now)
-        if seconds is None:
-            # Many clients are sent away at the same moment; they should not come back at the same moment.
-            seconds = self._limits.cooling * 2 ** min(self._attempt - 1, 10)
-            seconds *= random.uniform(1.0, 1.2)  # noqa: S311
-        elif seconds <= self._limits.patience and seconds < self._watch.left() and not is_last:
-            # Waited here, with the connection still taken, so that none of our other runs asks meanwhile.
-            self._watch.wait(max(seconds, self._limits.pauses[0]))
-            raise _Waited(words)
-        until = now + timedelta(seconds=min(seconds, LONGEST_COOLING.total_seconds()))
-        self._budget.cool(host, until, f"it answered {status_words(response.status)}")
-        raise SourceBusy(words, until, f"{host} is not asked before {until:%Y-%m-%d %H:%M:%S} UTC")
-
     def _translated(self, error: BaseException, url: str) -> Exception:
         if self._wire.is_cut:
             return self._watch.why(shown(url))
@@ -335,8 +352,31 @@ class _Adapter(HTTPAdapter):
         return self._wire.watched(super().get_connection_with_tls_context(*args, **kwargs))
 
 
-class _Waited(Unreachable):
-    """The source asked for a short wait, and it is over."""
+@dataclass(slots=True)
+class _Turn:
+    """What becomes of a request, as it becomes known."""
+
+    is_sent: bool = False
+    is_unmodified: bool = False
+    is_busy: bool = False
+    is_failed: bool = False
+    told: Allowance | None = None
+
+    def outcome(self) -> Outcome:
+        return Outcome(self.is_sent, self.is_unmodified, self.is_busy, self.is_failed, self.told)
+
+
+def spelled(url: str, params: Mapping[str, Any] | None = None) -> str:
+    """The whole address of a request, as messages name it and as it is sent; raises ValueError for what is none."""
+    return str(requests.Request("GET", url, params=dict(params or {})).prepare().url)
+
+
+def request_key(
+    method: str, url: str, headers: Mapping[str, str] | None = None, body: bytes | None = None
+) -> str:
+    """What names a request for validators and kept pages; `url` as `spelled` gives it, `headers` as handed in."""
+    accept = next((value for name, value in (headers or {}).items() if name.lower() == "accept"), ANY_KIND)
+    return pages.request_key(method, url, accept, body)
 
 
 def _reworded(error: Unreachable | BadAnswer, message: str) -> Unreachable | BadAnswer:

@@ -9,12 +9,18 @@ What a config means and where a run stands is in edgar_walk.py. Days are EDGAR's
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
+from urllib.parse import urlsplit
 
-from stoma.collectors.base import BaseCollector, Collection
+from stoma.collectors.base import BaseCollector, Collection, Estimate
 from stoma.collectors.edgar_by_company import by_company
 from stoma.collectors.edgar_by_form import by_form
 from stoma.collectors.edgar_walk import Walk
+from stoma.errors import UsageError
 from stoma.records import CollectorResult
+
+A_DAY = {"3": 70, "4": 850, "5": 20, "3/A": 5, "4/A": 20, "5/A": 5}
+"""About so many insider forms come on a working day; in the first days of a year it is three times as many."""
 
 
 class SecEdgarCollector(BaseCollector):
@@ -25,6 +31,24 @@ class SecEdgarCollector(BaseCollector):
     # A mirror has the same filings.
     not_selecting = frozenset({"base_url"})
     needs_contact = True
+
+    def estimate(self, collection: Collection) -> Estimate:
+        """Reckoned, not asked: one index for each day, or one list for each company, and the insider forms."""
+        span = collection.span
+        if span is None:
+            raise UsageError("an estimate needs the days that are wanted")
+        walk = Walk.of(collection, self.source, self.origin)
+        host = urlsplit(walk.data if walk.wish.is_by_company else walk.origin).hostname or ""
+        if walk.wish.is_by_company:
+            named = len(walk.wish.ciks) + len(walk.wish.tickers)
+            # Each has a list, and about one file of older filings.
+            return Estimate(2 * named + bool(walk.wish.tickers), None, host)
+        days = [span.first + timedelta(days=number) for number in range((walk.today - span.first).days)]
+        working = sum(day.weekday() < 5 for day in days)
+        reads = (
+            sum(number for form, number in A_DAY.items() if walk.wish.wants(form)) if walk.wish.details else 0
+        )
+        return Estimate(len(days) + working * reads, None, host)
 
     def collect(self, collection: Collection) -> Iterator[CollectorResult]:
         """Yield pages of filings, and a last one without any that ends the run."""

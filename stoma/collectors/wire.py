@@ -18,14 +18,11 @@ from typing import Any
 import urllib3.exceptions as urllib3
 from urllib3.connection import HTTPConnection
 
+from stoma.collectors import addresses
 from stoma.errors import BadAnswer, SourceError, SourceRefused, Unreachable
 
 TROUBLE = (OSError, ValueError, urllib3.HTTPError, http.client.HTTPException)
 """All that requests and what lies below it raise."""
-
-METADATA = frozenset({"fd00:ec2::254", "100.100.100.200"})
-"""Where clouds hand out credentials, beside the link-local addresses."""
-
 
 RESET = (ConnectionResetError, BrokenPipeError, ConnectionAbortedError)
 NO_CONNECTION = (urllib3.NewConnectionError, urllib3.ConnectTimeoutError)
@@ -38,20 +35,19 @@ class Wire:
         self._sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()
         self._lock = threading.Lock()
         self._cut = False
-        self._first = True
+        # The address that is asked, as it may be shown, and whether the configuration names its host.
+        self._asked, self._named = "", False
         # True when the next connection leads to a proxy, whose address says nothing about the source.
         self.proxied = False
-        # True once the configuration itself led to a private address: others are then no surprise.
-        self._inside = False
 
     @property
     def is_cut(self) -> bool:
         """True when the request under way was cut."""
         return self._cut
 
-    def renew(self, *, first: bool) -> None:
-        """A new request begins, `first` when its address is the one asked for and not where a redirect leads."""
-        self._cut, self._first = False, first
+    def renew(self, asked: str, named: bool) -> None:
+        """A new request begins: the address as it may be shown, `named` when the configuration names its host."""
+        self._cut, self._asked, self._named = False, asked, named
 
     def cut(self) -> None:
         """End every connection now: whoever reads from one sees its end."""
@@ -64,7 +60,11 @@ class Wire:
         """The pool, its connections known to this wire from the moment they stand."""
         kind: Any = pool.ConnectionCls
         if not issubclass(kind, _Watched):
-            pool.ConnectionCls = type(kind.__name__, (_Watched, kind), {"opened": staticmethod(self._opened)})
+            pool.ConnectionCls = type(
+                kind.__name__,
+                (_Watched, kind),
+                {"admit": staticmethod(self._admit), "opened": staticmethod(self._opened)},
+            )
         return pool
 
     def _opened(self, sock: socket.socket | None) -> None:
@@ -74,29 +74,29 @@ class Wire:
             self._sockets.add(sock)
             if self._cut:
                 _shut(sock)
-        if not self.proxied:
-            self._admit(sock)
 
     def _admit(self, sock: socket.socket) -> None:
         """Refuse an address that no public source has a reason to lead to; names were resolved by now."""
+        if self.proxied:
+            return
         try:
             text = sock.getpeername()[0].partition("%")[0]
         except OSError:
             return  # gone already; reading from it will say so
-        address = ipaddress.ip_address(text)
-        address = getattr(address, "ipv4_mapped", None) or address
-        if address.is_link_local or str(address) in METADATA:
-            raise SourceRefused(f"{address} is a link-local or metadata address, which is never asked")
-        if not address.is_private:
-            return
-        if self._first:
-            self._inside = True
-        elif not self._inside:
-            raise SourceRefused(f"a public source redirects to the private address {address}")
+        if why := addresses.fault(ipaddress.ip_address(text), self._named):
+            sock.close()
+            raise addresses.refused(self._asked, why)
 
 
 class _Watched(HTTPConnection):
+    admit: Callable[[socket.socket], None]
     opened: Callable[[socket.socket | None], None]
+
+    def _new_conn(self) -> socket.socket:
+        # Before anything is sent, and before TLS.
+        sock = super()._new_conn()
+        self.admit(sock)
+        return sock
 
     def connect(self) -> None:
         super().connect()

@@ -1,4 +1,4 @@
-"""arXiv's query API as of 2026, played over invented papers."""
+"""arXiv's query API as of 2026, played over invented papers; OAI-PMH beside it stands in arxiv_oai.py."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from datetime import datetime
 from fnmatch import fnmatchcase
 from xml.sax.saxutils import escape, quoteattr
 
+from stoma.demo import arxiv_oai
 from stoma.demo.answer import Answer
 from stoma.demo.papers import Paper, invent
 
@@ -33,14 +34,16 @@ class _Wrong(Exception):
 
 
 class Arxiv:
-    """Plays `/api/query`."""
+    """Plays `/api/query` and `/oai`."""
 
     def __init__(self, now: datetime) -> None:
         self.now = now
         self.papers = invent(now)
 
     def answer(self, path: str, query: Mapping[str, str]) -> Answer:
-        """A page of papers, or an error entry with HTTP 400."""
+        """A page of papers, or an error as the interface words it."""
+        if path == "/oai":
+            return arxiv_oai.answer(self.papers, self.now, query)
         if path != "/api/query":
             return Answer(404, b"Not Found")
         try:

@@ -2,28 +2,47 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 from urllib.parse import parse_qsl, urlsplit
 
 from stoma.demo.answer import Answer
 from stoma.demo.arxiv import Arxiv
+from stoma.demo.edgar import Edgar
+from stoma.demo.feed import Feed
+from stoma.demo.github import Github
+from stoma.demo.http_json import HttpJson
 
 
 class Source(Protocol):
     """One source as the stand-in plays it."""
 
     def answer(self, path: str, query: Mapping[str, str]) -> Answer:
-        """What the source says to a GET of `path` (`base_url` taken away) with these parameters."""
+        """What the source says to `path` (`base_url` taken away) with these parameters, be they of a body."""
 
 
-SOURCES: dict[str, Callable[[datetime], Source]] = {"arxiv": Arxiv}
+@runtime_checkable
+class Prepared(Protocol):
+    """A source that has to know who will ask."""
+
+    def declare(self, task_id: str, config: Mapping[str, Any]) -> str | None:
+        """What follows its address for this task, such as `/ID`; None when it cannot play what the config wants."""
+
+
+SOURCES: dict[str, Callable[[datetime], Source]] = {
+    "arxiv": Arxiv,
+    "github": Github,
+    "sec_edgar": Edgar,
+    "http_json": HttpJson,
+    "feed": Feed,
+}
 """Every source that can be played, under the name of its collector; made with the moment that counts as now."""
 
 
@@ -67,7 +86,15 @@ class StandIn:
         """The `base_url` for tasks of this collector; None for a source that it cannot play."""
         return f"http://127.0.0.1:{self.port}/{name}" if name in SOURCES else None
 
-    def _answer(self, target: str) -> Answer:
+    def url_for(self, name: str, task_id: str, config: Mapping[str, Any]) -> str | None:
+        """The `base_url` for one task; None where its source, or what it asks for, cannot be played."""
+        source: object = self._sources.get(name)
+        path: str | None = ""
+        if isinstance(source, Prepared):
+            path = source.declare(task_id, config)
+        return f"{self.url(name)}{path}" if source is not None and path is not None else None
+
+    def _answer(self, target: str, body: bytes, known: str) -> Answer:
         parts = urlsplit(target)
         name, _, path = parts.path.lstrip("/").partition("/")
         source = self._sources.get(name)
@@ -75,7 +102,28 @@ class StandIn:
             return Answer(404, b"Not Found")
         if not self._pace.allows():
             return Answer(429, b"Rate exceeded.", headers={"Retry-After": "1"})
-        return source.answer(f"/{path}", dict(parse_qsl(parts.query, keep_blank_values=True)))
+        query = dict(parse_qsl(parts.query, keep_blank_values=True)) | _fields(body)
+        answer = source.answer(f"/{path}", query)
+        # What was not modified since is not sent again.
+        if answer.status == 200 and known and answer.headers.get("ETag") == known:
+            return Answer(304, b"", answer.content_type, answer.headers)
+        return answer
+
+
+def _fields(body: bytes) -> dict[str, str]:
+    """The plain values of a JSON body, as if they were parameters: `variables.after` stands inside `variables`."""
+    try:
+        return dict(_flat(json.loads(body), "")) if body else {}
+    except (ValueError, RecursionError):
+        return {}
+
+
+def _flat(value: Any, name: str) -> Iterator[tuple[str, str]]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _flat(inner, f"{name}.{key}".lstrip("."))
+    elif isinstance(value, str | int | float):
+        yield name, str(value)
 
 
 @dataclass
@@ -101,7 +149,7 @@ class _Pace:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
-    def __init__(self, answer: Callable[[str], Answer]) -> None:
+    def __init__(self, answer: Callable[[str, bytes, str], Answer]) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.answer = answer
 
@@ -115,7 +163,8 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
     def do_GET(self) -> None:
-        answer = self.server.answer(self.path)
+        size = int(self.headers.get("Content-Length") or 0)
+        answer = self.server.answer(self.path, self.rfile.read(size), self.headers.get("If-None-Match", ""))
         self.send_response(answer.status)
         self.send_header("Content-Type", answer.content_type)
         self.send_header("Content-Length", str(len(answer.body)))
@@ -123,6 +172,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(answer.body)
+
+    do_POST = do_GET
 
     def log_message(self, format: str, *args: Any) -> None:
         """Say nothing: the scheduler's log tells what was asked."""

@@ -2,30 +2,44 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from importlib import import_module
 from typing import cast
 
-from stoma.errors import Blocked, NotFound
+from stoma import own
+from stoma.errors import Blocked
 from stoma.normalizers.base import BaseNormalizer
 
 NORMALIZERS: dict[str, str | None] = {
     "arxiv": "stoma.normalizers.arxiv:ArxivNormalizer",
     "github": "stoma.normalizers.github:GithubNormalizer",
     "sec_edgar": "stoma.normalizers.sec_edgar:SecEdgarNormalizer",
-    "http_json": None,
-    "feed": None,
+    "http_json": "stoma.normalizers.http_json:HttpJsonNormalizer",
+    "feed": "stoma.normalizers.feed:FeedNormalizer",
 }
+
+KIND = own.Kind("normalizer", "stoma.normalizers", BaseNormalizer, NORMALIZERS)
 
 
 def make(name: str) -> BaseNormalizer:
-    """A normalizer by its name; raises Blocked where this version has none, NotFound for an unknown name."""
+    """A normalizer by its name or path; raises Blocked where it cannot be used, NotFound for an unknown name."""
+    return kind(name)()
+
+
+def kind(name: str) -> type[BaseNormalizer]:
+    """The class behind a name or a path."""
     if name not in NORMALIZERS:
-        near = get_close_matches(name, NORMALIZERS, 1, 0.5)
-        known = f"did you mean {near[0]}?" if near else f"known are {', '.join(NORMALIZERS)}"
-        raise NotFound(f"there is no normalizer {name!r}", known)
+        return own.find(name, KIND)
     path = NORMALIZERS[name]
     if path is None:
         raise Blocked(f"the {name} normalizer is not part of this version", "its tasks wait for a later one")
     module, _, found = path.partition(":")
-    return cast("BaseNormalizer", getattr(import_module(module), found)())
+    return cast("type[BaseNormalizer]", getattr(import_module(module), found))
+
+
+def of_collector(name: str) -> BaseNormalizer:
+    """The normalizer called like a collector; without one, items become records as they are."""
+    if name in NORMALIZERS or (not own.is_path(name) and name in own.offered(KIND.group)):
+        return make(name)
+    from stoma.normalizers.plain import PlainNormalizer
+
+    return PlainNormalizer()

@@ -36,3 +36,11 @@ class BaseNormalizer:
     def normalize_item(self, item: Any, result: CollectorResult) -> Record | Reject | Mapping[str, Any]:
         """One item as a record; raise to reject it."""
         raise NotImplementedError(f"{type(self).__name__} defines neither normalize nor normalize_item")
+
+    def merged(self, found: Record, stored: Record | None) -> Record | None:
+        """What to store of a record that differs from the stored one, or is new; None for nothing.
+
+        For sources that tell of one item in several ways, each of which leaves something out: it must give the same,
+        whichever was there first. By default what was found replaces what is stored.
+        """
+        return found

@@ -13,6 +13,10 @@ AGEING = timedelta(minutes=10)
 """How long a run waits to overtake one that is a step more important and came later: nothing starves."""
 
 
+LIVE = "live"
+"""The scope of what is collected as it comes; only this one has a cursor."""
+
+
 class TaskPriority(StrEnum):
     """How important a task is; waiting raises it slowly."""
 
@@ -84,8 +88,10 @@ class CatchUp:
 class Expect:
     """What a good run brings; less makes it `suspect` and leaves the cursor where it is."""
 
-    # None: at least one, once a run has seen any.
+    # None: at least one, once a run has seen any; in a window of the past, none.
     min_records: int | None = None
+    # How long nothing new or changed may come; None: as long as it likes.
+    silence: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +153,8 @@ class Task:
     run_on_start: bool = False
     enabled: bool = True
     keep_cursor: bool = False
+    # How long raw pages are kept; None: as long as the store says.
+    raw: timedelta | None = None
     # A name from NORMALIZERS; None: the one called like the collector. An object only in Python.
     normalizer: Any = None
     # Where it is declared: `file:line`, or `python`.
@@ -213,6 +221,16 @@ class Run:
         return Span.of(rest.rpartition("/")[2]) if kind == "backfill" else None
 
     @property
+    def is_live(self) -> bool:
+        """False for a run that collects days of the past."""
+        return self.scope == LIVE
+
+    @property
+    def progress_scope(self) -> str:
+        """Under what its progress is kept: each window of a backfill has its own."""
+        return self.scope if self.is_live else self.trigger
+
+    @property
     def duration_seconds(self) -> float | None:
         """Seconds from the first start to the end; None while it is not over."""
         if self.started_at is None or self.finished_at is None:
@@ -271,7 +289,7 @@ class NewRun:
     priority: TaskPriority
     config_hash: str
     scheduled_for: datetime | None = None
-    scope: str = "live"
+    scope: str = LIVE
     host: str | None = None
     reason: str | None = None
     not_before: datetime | None = None
@@ -299,11 +317,21 @@ class Switch:
 
 
 @dataclass(frozen=True, slots=True)
+class Gone:
+    """A source that said it is gone for good: what was asked of it, since when, and in which words."""
+
+    fingerprint: str
+    since: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Switches:
-    """What is switched by hand: single tasks, and the pause of everything."""
+    """What holds tasks back until somebody changes it: single ones, the pause of everything, sources that are gone."""
 
     tasks: Mapping[str, Switch] = field(default_factory=dict)
     paused: Switch | None = None
+    gone: Mapping[str, Gone] = field(default_factory=dict)
 
 
 def at_trigger(instant: datetime) -> str:
@@ -314,6 +342,11 @@ def at_trigger(instant: datetime) -> str:
 def after_trigger(run_id: int) -> str:
     """The trigger of a run that follows another: the one whose end was the last that was missing."""
     return f"after:{run_id}"
+
+
+def backfill_scope(backfill: str) -> str:
+    """The scope of all windows of a backfill."""
+    return f"backfill:{backfill}"
 
 
 def backfill_trigger(backfill: str, span: Span) -> str:

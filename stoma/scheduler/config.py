@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from stoma.documents import explain, of_values
-from stoma.errors import ConfigError
+from stoma.errors import ConfigError, NotFound
 from stoma.references import unset
 from stoma.resources import preset_path
-from stoma.scheduler import definitions
+from stoma.scheduler import definitions, owncode
 from stoma.scheduler.base import Task, TaskPriority
 from stoma.scheduler.definitions import schedule_hash, task_hash
 from stoma.scheduler.files import MAIN, Text, View, is_there
@@ -42,11 +42,13 @@ def load_config(
     presets: Sequence[str] = (),
     base: Path | None = None,
     overlay: Mapping[Path, str] | None = None,
+    with_code: bool = False,
 ) -> Config:
     """Load `path`, else `stoma.yaml` in `base` or the present folder, else the built-in preset.
 
-    `presets` are added to those that the files name; `overlay` gives files a text other than the one on disk. Raises
-    ConfigError with every fault, NotFound for an unknown preset among `presets`.
+    `presets` are added to those that the files name; `overlay` gives files a text other than the one on disk;
+    `with_code` makes faults of collectors and normalizers of your own that cannot be used, which otherwise only block
+    their tasks. Raises ConfigError with every fault, NotFound for an unknown preset among `presets`.
     """
     base = base_of(path, base)
     given = path
@@ -56,7 +58,7 @@ def load_config(
         preset_path(name, base)
     instead = {path: Text.of(text) for path, text in (overlay or {}).items()}
     view = View(base, instead)
-    return Loading(view, path.absolute() if path else None, presets, given).config()
+    return Loading(view, path.absolute() if path else None, presets, given, with_code=with_code).config()
 
 
 def base_of(path: Path | None, base: Path | None = None) -> Path:
@@ -89,10 +91,10 @@ def create_custom_task(
     if schedule_pattern is not None:
         entry["schedule"] = schedule_pattern
     entry["priority"] = str(priority)
-    normalizer = entry.pop("normalizer", None)
+    normalizer = None if isinstance(more.get("normalizer"), str) else entry.pop("normalizer", None)
     document = of_values({"tasks": {task_id: definitions.plain(entry)}})
     faults = definitions.checker("tasks").faults(document.data)
-    if problems := explain(document, faults, definitions.FORMATS):
+    if problems := explain(document, faults, definitions.FORMATS) or [*owncode.problems(document, None)]:
         raise ConfigError(problems)
     base = definitions.base_task("UTC", None)
     task = definitions.task_from(task_id, document.data["tasks"][task_id], base, "python")
@@ -103,13 +105,17 @@ def blocked_reason(task: Task, config: Config) -> str | None:
     """Why a task cannot run now, and what to do about it; None when it can."""
     from stoma import collectors
 
-    if task.collector not in collectors.COLLECTORS:
-        return f'there is no collector "{task.collector}"'
-    if collectors.COLLECTORS[task.collector] is None:
+    if collectors.COLLECTORS.get(task.collector, "") is None:
         return f"declared, but this version does not include the {task.collector} collector yet"
     if reason := unset(task.config, config.base):
         return reason
-    if collectors.kind(task.collector).needs_contact:
+    if reason := owncode.reason(task):
+        return reason
+    try:
+        needs_contact = collectors.kind(task.collector).needs_contact
+    except NotFound as error:
+        return error.message
+    if needs_contact:
         missing = "there is none" if config.contact is None else unset(config.contact, config.base)
         if missing:
             return (

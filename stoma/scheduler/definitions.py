@@ -11,9 +11,11 @@ from datetime import timedelta
 from functools import cache
 from typing import Any
 
+from stoma import own
 from stoma.documents.checking import Checker, Format
 from stoma.documents.schemas import schema
 from stoma.hosts import BUILT_IN, HostRule, rule_for
+from stoma.paths import path_of
 from stoma.scheduler import calendars, conditions, cron, patterns, timetables
 from stoma.scheduler.base import Dependency, Schedule, Task, TaskPriority
 from stoma.wording import did_you_mean, shown
@@ -90,7 +92,44 @@ def check_cron(text: str) -> None:
     cron.parse(text)
 
 
+def check_collector(text: str) -> None:
+    """A collector's name or path; ValueError otherwise."""
+    from stoma.collectors import KIND
+
+    own.check(text, KIND)
+
+
+def check_normalizer(text: str) -> None:
+    """A normalizer's name or path; ValueError otherwise."""
+    from stoma.normalizers import KIND
+
+    own.check(text, KIND)
+
+
+def check_paging(value: str | Mapping[str, Any]) -> None:
+    """One way of paging; ValueError otherwise."""
+    from stoma.collectors import http_json_paging
+
+    http_json_paging.check_paging(value)
+
+
+def check_header(name: str) -> None:
+    """The name of a header that a task may set; ValueError otherwise."""
+    from stoma.collectors import http_json_request
+
+    http_json_request.check_header(name)
+
+
+def check_auth(value: Mapping[str, Any]) -> None:
+    """Exactly one credential; ValueError otherwise."""
+    from stoma.collectors import http_json_request
+
+    http_json_request.check_auth(value)
+
+
 FORMATS: Mapping[str, Format] = {
+    "stoma-collector": Format(check_collector, "the name of a collector"),
+    "stoma-normalizer": Format(check_normalizer, "the name of a normalizer"),
     "stoma-schedule": Format(check_schedule, "a schedule such as daily_at_09:00", (str, dict)),
     "stoma-pattern": Format(check_pattern, "a pattern such as daily_at_09:00"),
     "stoma-cron": Format(check_cron, "five cron fields such as 0 9 * * 1-5"),
@@ -104,6 +143,10 @@ FORMATS: Mapping[str, Format] = {
     "stoma-pause": Format(pause_of, "a duration of at most 1d, such as 30s"),
     "stoma-condition": Format(conditions.parse, "a condition such as 9 <= hour <= 17"),
     "stoma-rate": Format(parse_rate, "a rate such as 8/s or 30/m"),
+    "stoma-path": Format(path_of, "a path such as data.items"),
+    "stoma-paging": Format(check_paging, "a way of paging such as link_header", (str, dict)),
+    "stoma-header": Format(check_header, "the name of a header such as Accept"),
+    "stoma-auth": Format(check_auth, "one credential such as {bearer: …}", (dict,)),
 }
 
 
@@ -138,6 +181,13 @@ def _catch_up(task: Task, value: str | Mapping[str, Any]) -> Any:
     if "max_lateness" in found:
         found["max_lateness"] = positive_duration(found["max_lateness"])
     return replace(task.catch_up, **found)
+
+
+def _expect(task: Task, value: Mapping[str, Any]) -> Any:
+    found = dict(value)
+    if "silence" in found:
+        found["silence"] = positive_duration(found["silence"])
+    return replace(task.expect, **found)
 
 
 def _retry(task: Task, value: Mapping[str, Any]) -> Any:
@@ -177,6 +227,7 @@ def _same(_: Task, value: Any) -> Any:
 _CONVERT: Mapping[str, Callable[[Task, Any], Any]] = {
     "name": _same,
     "collector": _same,
+    "normalizer": _same,
     "config": lambda _, value: value or {},
     "schedule": lambda _, value: schedules_of(value),
     "timezone": _same,
@@ -187,10 +238,11 @@ _CONVERT: Mapping[str, Callable[[Task, Any], Any]] = {
     "catch_up": _catch_up,
     "after": lambda _, value: dependencies_of(value),
     "when": _same,
-    "expect": lambda task, value: replace(task.expect, **value),
+    "expect": _expect,
     "run_on_start": _same,
     "enabled": _same,
     "keep_cursor": _same,
+    "raw": lambda _, value: patterns.parse_duration(value),
 }
 
 

@@ -17,6 +17,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from stoma.documents import Document, parse, read
 from stoma.errors import ConfigError, NotFound, UsageError
+from stoma.own import is_path
 from stoma.resources import folder, preset_path
 from stoma.scheduler import files
 from stoma.scheduler.base import TaskPriority
@@ -83,8 +84,13 @@ def add_task(
     """Write `tasks/ID.yaml` and give its path; `path` is the configuration file, if it is not stoma.yaml.
 
     Raises ConfigError where the task, or the whole configuration with it, would not load, UsageError where the id is
-    taken (`replace` writes over a file that add_task wrote).
+    taken (`replace` writes over a file that add_task wrote) and where the collector is the path of a class.
     """
+    if is_path(collector):
+        raise UsageError(
+            f'"{shown(collector)}" names code to run, and that is declared in files only',
+            f"write the task into {TASKS}/{shown(task_id)}.yaml by hand",
+        )
     entry: dict[str, Any] = {"name": name, "collector": collector}
     if config:
         entry["config"] = plain(config)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from time import monotonic
@@ -38,12 +38,15 @@ class Foreground:
         tasks: Sequence[Task],
         slots: int,
         on_progress: Callable[[Run, Tally | None], None] = lambda *_: None,
+        reserved: Mapping[str, Run] | None = None,
     ) -> None:
+        """`reserved` are runs, by task, that this process has taken already; for other tasks it takes one."""
         self._around = replace(around, keeps_retries=True)
         self._tasks = {task.id: task for task in tasks}
         # Those whose run is still to be taken: each comes behind those of the others that it waits for.
         self._to_take = in_order(tasks)
         self._taken: dict[str, Run] = {}
+        self._reserved = dict(reserved or {})
         self._slots = slots
         self._on_progress = on_progress
         self._changed = threading.Event()
@@ -133,6 +136,8 @@ class Foreground:
 
     def _take(self, task: Task) -> Run:
         """An open run of the task that nobody keeps, else a new one."""
+        if task.id in self._reserved:
+            return self._reserved[task.id]
         store, owner, now = self._around.store, self._around.owner, self._around.store.now()
         for left in store.runs.open_of(task.id):
             taken = store.runs.reserve(left, owner, now, self._lease())

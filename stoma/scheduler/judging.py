@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from stoma.scheduler import agenda
+from stoma.scheduler import agenda, gone
 from stoma.scheduler.base import SkipReason, Switches, Task
 from stoma.scheduler.conditions import Condition, parse
 from stoma.scheduler.config import Config, blocked_reason
@@ -24,7 +24,7 @@ def judge(
     upstream: Mapping[str, Any] | None = None,
 ) -> agenda.Judge:
     """What speaks against an instant of a task; `upstream` is the run that this one would follow."""
-    blocked = blocked_reason(task, config)
+    blocked = blocked_reason(task, config) or gone.told(task, switches.gone.get(task.id))
     condition = _condition(task.when) if task.when is not None else None
 
     @cache

@@ -13,7 +13,7 @@ from stoma.documents import Document, explain, parse, problems_of_syntax, read
 from stoma.errors import ConfigError, NotFound, Problem
 from stoma.hosts import budget_name, is_loopback
 from stoma.resources import NAME
-from stoma.scheduler import definitions, dependencies, files
+from stoma.scheduler import definitions, dependencies, files, owncode
 from stoma.scheduler.base import Task
 from stoma.scheduler.settings import BUILT_IN_PRESET, CONTACT, Api, Config
 from stoma.wording import shown
@@ -66,11 +66,14 @@ class Loading:
         given: Path | None = None,
         known: Sources | None = None,
         hashes: dict[str, tuple[Task, str]] | None = None,
+        *,
+        with_code: bool = False,
     ) -> None:
         self.view, self.base, self.path = view, view.base, path
         # The path of the configuration file as somebody wrote it, if somebody did.
         self._as_given = given
         self._given = tuple(presets)
+        self._with_code = with_code
         self._known: Sources = known if known is not None else {}
         self._hashes = hashes if hashes is not None else {}
         # Faults of single files, faults of files that do not go together, and what hides files.
@@ -154,6 +157,7 @@ class Loading:
             if document.readable:
                 faults = definitions.checker(kind).faults(document.data)
                 problems += explain(document, faults, definitions.FORMATS)
+                problems += owncode.problems(document, self.base, with_code=self._with_code)
             source = Source(document, problems)
             if text is None:
                 # What could not be read is known by its hash only if it was not edited meanwhile.
@@ -319,6 +323,7 @@ def _settings(given: Mapping[str, Any], *, built_in: bool) -> dict[str, Any]:
         "lease": definitions.positive_duration(scheduler.get("lease", "30s")),
         "store_url": store.get("url", "sqlite:///stoma.db"),
         "synchronous": store.get("synchronous", "normal"),
+        "raw": definitions.positive_duration(store["raw"]) if store.get("raw") else None,
         "api": Api(
             api.get("host", "127.0.0.1"),
             api.get("port", 8000),

@@ -16,7 +16,7 @@ from time import monotonic, sleep
 
 from stoma.errors import Blocked, Problem, StoreError
 from stoma.log import log_details, logger
-from stoma.scheduler import lastgood
+from stoma.scheduler import gone, lastgood
 from stoma.scheduler.base import Run, Task, iso
 from stoma.scheduler.config import Config, blocked_reason
 from stoma.scheduler.following import Following
@@ -34,6 +34,7 @@ from stoma.scheduler.parts import (
     switch,
     task_named,
 )
+from stoma.scheduler.rawpages import tidy
 from stoma.scheduler.runlog import FLUSH_SECONDS, RunLog
 from stoma.scheduler.runner import Runner, recover
 from stoma.scheduler.settling import settle_due
@@ -51,6 +52,8 @@ LAST_WORDS_SECONDS = 3.0
 
 HEARTBEAT = timedelta(seconds=5)
 RESCAN = timedelta(seconds=2)
+RAW = timedelta(minutes=1)
+"""How often raw pages that have expired are deleted, some at a time."""
 
 
 class Scheduler:
@@ -115,6 +118,7 @@ class Scheduler:
                 (timedelta(seconds=FLUSH_SECONDS), "run logs", self._flush_run_log),
                 (min(HEARTBEAT, self.config.lease / 3), "leases", self.runner.keep),
                 (RESCAN, "rescan", lambda: self.rescan(settled=True)),
+                (RAW, "raw pages", lambda: tidy(self.store)),
             ):
                 self.ticker.every(interval, name, work)
             self._run_on_start(now)
@@ -401,10 +405,12 @@ class Scheduler:
         self.heartbeat.note_change()
 
     def _run_on_start(self, now: datetime) -> None:
-        overrides = self.store.agenda.overrides()
+        overrides, is_gone = self.store.agenda.overrides(), self.store.agenda.switches().gone
         for task in self.config.tasks.values():
             wanted = task.run_on_start and overrides.get(task.id, task.enabled)
-            if wanted and blocked_reason(task, self.config) is None and not self.store.runs.open_of(task.id):
+            if not wanted or blocked_reason(task, self.config) or gone.told(task, is_gone.get(task.id)):
+                continue
+            if not self.store.runs.open_of(task.id):
                 self.store.runs.add(hand_run(task, "run_on_start"), now)
 
 

@@ -26,8 +26,10 @@ def normalizer_of(task: Task, config: Mapping[str, Any]) -> BaseNormalizer:
     given = task.normalizer
     if isinstance(given, type):
         given = given()
-    if given is None or isinstance(given, str):
-        given = normalizers.make(given or task.collector)
+    if given is None:
+        given = normalizers.of_collector(task.collector)
+    if isinstance(given, str):
+        given = normalizers.make(given)
     # What Python brings along need not be of our class.
     return given.prepared(config) if isinstance(given, BaseNormalizer) else given
 

@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
 
-from stoma.scheduler.base import Run, Task, TaskStatus, iso
+from stoma.scheduler import gone
+from stoma.scheduler.base import Run, Switches, Task, TaskStatus, iso
 from stoma.scheduler.config import Config, blocked_reason, schedule_hash
 from stoma.scheduler.outlook import next_run
 from stoma.scheduler.owner import Owner, is_gone, this_process
@@ -31,26 +32,27 @@ def in_parts(
     config: Config, store: Store, now: datetime, ids: Iterable[str]
 ) -> Iterator[list[dict[str, Any]]]:
     """The same, a few tasks at a time: between two parts whoever has patience can let others work."""
-    overrides = store.agenda.overrides()
+    switches = store.agenda.switches()
     names = iter(ids)
     while part := [config.tasks[task_id] for task_id in islice(names, AT_ONCE)]:
         keys = [task.id for task in part]
         last, agenda = store.runs.last_of_each(keys), store.agenda.accounted(keys)
         yield [
-            describe(task, config, last.get(task.id), overrides, _accounted(task, agenda, now))
+            describe(task, config, last.get(task.id), switches, _accounted(task, agenda, now))
             for task in part
         ]
 
 
 def describe(
-    task: Task, config: Config, last: Run | None, overrides: Mapping[str, bool], accounted_until: datetime
+    task: Task, config: Config, last: Run | None, switches: Switches, accounted_until: datetime
 ) -> dict[str, Any]:
     """One task with its next run after `accounted_until`.
 
     `status` is that of its newest run, `blocked` while it cannot run, None before its first run.
     """
-    enabled = overrides.get(task.id, task.enabled)
-    blocked = blocked_reason(task, config)
+    switch = switches.tasks.get(task.id)
+    enabled = switch.is_on if switch else task.enabled
+    blocked = blocked_reason(task, config) or gone.told(task, switches.gone.get(task.id))
     due = next_run(task, accounted_until) if enabled and blocked is None else None
     status: str | None = str(last.status) if last else None
     if blocked and (last is None or last.status.is_final):
@@ -168,6 +170,11 @@ def status_overview(config: Config, store: Store, now: datetime) -> dict[str, An
             {"task": task["id"], "status": task["status"], "reason": task["reason"]}
             for task in tasks
             if task["status"] in (TaskStatus.FAILED, TaskStatus.SUSPECT)
+        ],
+        "gone": [
+            {"task": task["id"], "reason": task["reason"]}
+            for task in tasks
+            if task["status"] == "blocked" and str(task["reason"]).startswith(gone.SINCE)
         ],
         "records": store.records.count_by_kind(),
         "store": store.dialect,

@@ -51,6 +51,7 @@ def surroundings(config: Config, store: Store) -> Surroundings:
         owner=str(this_process()),
         hosts=config.hosts,
         contact=config.contact,
+        raw=config.raw,
     )
 
 

@@ -3,6 +3,7 @@
     config with references resolved
       | collector.collect      one CollectorResult for each page, from the last committed page on
       | normalizer.normalize   records and rejects; no database is open here
+      | merging.merged         what is stored already has its say, where the normalizer wants it
       | saving.page            one fenced transaction for each page; the last one ends the run
 
 Everything that may end a run early arrives here as an exception and leaves as an `End`: a value.
@@ -14,12 +15,10 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from hashlib import blake2b
+from functools import partial
 from pathlib import Path
 from time import monotonic
-from typing import Any
-
-import orjson
+from typing import TYPE_CHECKING, Any
 
 from stoma import collectors
 from stoma.collectors.base import BaseCollector, Collection, Deadline, Progress
@@ -29,21 +28,30 @@ from stoma.errors import (
     DeadlineExceeded,
     Fenced,
     HostWait,
+    SourceGone,
     StomaError,
     Stopped,
 )
-from stoma.hosts import HostRule
+from stoma.hosts import HostRule, hosts_named
 from stoma.log import logger
 from stoma.references import resolve, unset
-from stoma.scheduler import outage
+from stoma.scheduler import gone, outage
 from stoma.scheduler.base import Run, Task, TaskStatus
+from stoma.scheduler.marks import belongs, fingerprint, full_fingerprint
+from stoma.scheduler.merging import merged
 from stoma.scheduler.network import Network
 from stoma.scheduler.normalizing import normalize, normalizer_of
+from stoma.scheduler.rawpages import RawPages
 from stoma.scheduler.retry import next_try
 from stoma.scheduler.saving import InEnd, Saving
+from stoma.scheduler.validating import RunValidators
 from stoma.stores import Store
+from stoma.stores.base import Transaction
 from stoma.stores.hosts import Budgets
 from stoma.stores.runs import End, Standing
+
+if TYPE_CHECKING:
+    from stoma.collectors.http import HttpClient, Kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +67,8 @@ class Surroundings:
     network: Network = field(default_factory=Network)
     # True where this process keeps its unfinished runs for itself instead of giving them back to the queue.
     keeps_retries: bool = False
+    # How long raw pages are kept of a task that does not say otherwise; None: not at all.
+    raw: timedelta | None = None
 
 
 @dataclass(slots=True)
@@ -112,9 +122,12 @@ def execute(run: Run, task: Task, around: Surroundings, control: Control) -> Run
             outage.answered(around.network, around.store, run, now)
         if control.cancelled_at is not None:
             end = End(TaskStatus.CANCELLED, reason="cancelled by hand", is_try=False)
+        in_end = control.in_end
+        if isinstance(error, SourceGone) and run.is_live and end.status is TaskStatus.FAILED:
+            in_end = partial(_gone, run, task, error.message, control.in_end)
         kept_until = now + around.lease
         return around.store.runs.end(
-            run, end, now, reserved_by=keeper, reserved_until=kept_until, in_end=control.in_end
+            run, end, now, reserved_by=keeper, reserved_until=kept_until, in_end=in_end
         )
 
 
@@ -135,54 +148,82 @@ def judge_error(run: Run, task: Task, error: Exception, now: datetime) -> End:
     return End(TaskStatus.PENDING, "waiting for the next try", text, again, attempt_status="failed")
 
 
-def fingerprint(task: Task, collector: BaseCollector) -> str:
-    """16 hex digits of what is collected: cursor and progress belong to it, so that another query starts anew."""
-    source = collector.source_of(task.config, task.id)
-    chosen = [task.collector, source, collector.selection(task.config)]
-    packed = orjson.dumps(chosen, option=orjson.OPT_SORT_KEYS)
-    return blake2b(packed, digest_size=8).hexdigest()
+def client(
+    around: Surroundings,
+    control: Control,
+    attempt: int = 1,
+    *,
+    named: frozenset[str] = frozenset(),
+    keep: Callable[[Kept], None] | None = None,
+    validators: RunValidators | None = None,
+) -> HttpClient:
+    """What asks sources for one try of a run: within the budgets of the store, until the deadline or the stop.
+
+    `named`: the hosts that may lie in a private network. `keep` is shown what came. `validators` make requests
+    conditional.
+    """
+    from stoma.collectors.http import HttpClient, user_agent
+
+    known = around.contact is not None and unset(around.contact, around.base) is None
+    contact = resolve(around.contact, around.base) if known else None
+    return HttpClient(
+        budget=Budgets(around.store.database, around.hosts, around.owner, _waiter(control)),
+        user_agent=user_agent(contact),
+        deadline=control.deadline,
+        stopping=control.stopping,
+        attempt=attempt,
+        log=lambda text: logger.info("{}", text),
+        clock=_StoreClock(around.store),
+        named=named,
+        keep=keep,
+        validators=validators,
+    )
+
+
+def named_hosts(task: Task, collector: BaseCollector, config: Mapping[str, Any]) -> frozenset[str]:
+    """The hosts that a task itself names: in its config, and where its collector asks without one."""
+    host = collectors.host_of(task.collector, config)
+    return hosts_named([config, getattr(collector, "origin", ""), f"https://{host}"])
 
 
 def _collect(run: Run, task: Task, around: Surroundings, control: Control) -> Run:
-    from stoma.collectors.http import HttpClient, user_agent
-
     store = around.store
     config = resolve(task.config, around.base)
     collector = collectors.make(task.collector)
     normalizer = normalizer_of(task, config)
     mark = fingerprint(task, collector)
-    known = around.contact is not None and unset(around.contact, around.base) is None
-    contact = resolve(around.contact, around.base) if known else None
-    waiter = _waiter(control)
-    with HttpClient(
-        budget=Budgets(store.database, around.hosts, around.owner, waiter),
-        user_agent=user_agent(contact),
-        deadline=control.deadline,
-        stopping=control.stopping,
-        attempt=run.attempt,
-        log=lambda text: logger.info("{}", text),
-        clock=_StoreClock(store),
-    ) as http:
-        standing = control.standing or store.runs.standing(task.id, run.scope)
+    if not belongs(run, mark):
+        raise Blocked("what the task collects was edited since this backfill began", "begin another one")
+    standing = control.standing or store.runs.standing(task.id, run.progress_scope)
+    progress = _progress(standing, task, mark)
+    validators = _validators(run, task, store, standing, is_resumed=progress is not None)
+    named = named_hosts(task, collector, config)
+    keep_for = around.raw if task.raw is None else task.raw
+    raw = RawPages(run, task, mark, keep_for) if keep_for else None
+    keep = raw.keep if raw is not None else None
+    with client(around, control, run.attempt, named=named, keep=keep, validators=validators) as http:
         collection = Collection(
             task_id=task.id,
             config=config,
             http=http,
             now=store.now(),
-            cursor=_cursor(standing, task, mark),
-            progress=_progress(standing, task, mark),
+            cursor=_cursor(standing, task, mark) if run.is_live else None,
+            progress=progress,
             span=run.span,
             log=lambda text: logger.info("{}", text),
         )
-        saving = Saving.of(store, run, task, mark, around.lease, control.in_end, standing)
+        if raw is not None:
+            raw.begin(collection)
+        saving = Saving.of(store, run, task, mark, around.lease, control.in_end, standing, validators, raw)
         tally = control.tally
         for result in collector.collect(collection):
             _check(control)
             records, rejects = normalize(normalizer, result)
+            records = merged(normalizer, records, store.records)
             ended = saving.page(result, records, rejects)
             outage.answered(around.network, store, run, collection.now)
             tally.pages += 1
-            tally.seen += len(result.items)
+            tally.seen += len(result.items) + result.unmodified
             tally.expected = result.expected
             control.on_page(tally)
             if ended is not None:
@@ -198,6 +239,21 @@ class _StoreClock(Clock):
 
     def now(self) -> datetime:
         return self._store.now()
+
+
+def _validators(
+    run: Run, task: Task, store: Store, standing: Standing, *, is_resumed: bool
+) -> RunValidators | None:
+    if not run.is_live:
+        return None
+    return RunValidators(
+        store, task.id, full_fingerprint(task), is_resumed=is_resumed, has_any=standing.has_validators
+    )
+
+
+def _gone(run: Run, task: Task, said: str, in_end: InEnd, tx: Transaction, now: datetime) -> None:
+    gone.note(tx, run, task, said, now)
+    in_end(tx, now)
 
 
 def _cursor(standing: Standing, task: Task, mark: str) -> Mapping[str, Any] | None:

@@ -16,8 +16,8 @@ from stoma.references import REFERENCE, mask
 from stoma.scheduler.base import Dependency, Schedule, Task, duration_text, iso
 from stoma.scheduler.config import Config, blocked_reason
 from stoma.scheduler.inforce import AT_START_ONLY
+from stoma.scheduler.marks import fingerprint
 from stoma.scheduler.outlook import next_run
-from stoma.scheduler.pipeline import fingerprint
 from stoma.stores.base import Row
 from stoma.wording import without_passwords
 

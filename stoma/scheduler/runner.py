@@ -195,7 +195,7 @@ class Runner:
             around = self._around
             run = around.store.runs.claim_in(tx, around.owner, now, now + around.lease)
             if run is not None:
-                following.append(Claimed(run, standing_of(tx, run.task_id, run.scope)))
+                following.append(Claimed(run, standing_of(tx, run.task_id, run.progress_scope)))
 
     def _one(self, thread: threading.Thread, claimed: Claimed) -> Claimed | None:
         """Carry out a run; gives the next one, where it was claimed along."""

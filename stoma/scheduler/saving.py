@@ -3,7 +3,7 @@
 run_page       no row, no page: the first statement moves counters and lease, if the run is still ours
 save           records, versions, sightings, rejects
 progress       where the next page begins; deleted with the last page
-finish         completed moves the cursor; suspect does not
+finish         completed moves the cursor and keeps validators; suspect does neither
 """
 
 from __future__ import annotations
@@ -13,11 +13,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from stoma import collectors
 from stoma.errors import Fenced
 from stoma.records import CollectorResult, Record, Reject
-from stoma.scheduler.base import Run, Task, TaskStatus
+from stoma.scheduler.base import Run, Task, TaskStatus, duration_text
+from stoma.scheduler.rawpages import RawPages
+from stoma.scheduler.validating import RunValidators
 from stoma.stores import Store
 from stoma.stores.base import Transaction
+from stoma.stores.raw import Batch, save_raw
 from stoma.stores.records import Prepared, save, save_rejects
 from stoma.stores.runs import End, Standing
 
@@ -44,6 +48,10 @@ class Saving:
     rejected: int
     # True when there is progress that the end has to delete.
     has_progress: bool
+    # What is kept of the answers; None for a window of the past, whose answers nobody asks for again.
+    validators: RunValidators | None = None
+    # The answers themselves, where they are kept to be normalised again.
+    raw: RawPages | None = None
     cursor: Mapping[str, Any] | None = None
 
     @classmethod
@@ -56,6 +64,8 @@ class Saving:
         lease: timedelta,
         in_end: InEnd,
         standing: Standing,
+        validators: RunValidators | None = None,
+        raw: RawPages | None = None,
     ) -> Saving:
         """The beginning of an attempt of a run that was just claimed."""
         return cls(
@@ -69,6 +79,8 @@ class Saving:
             run.seen,
             run.rejected,
             standing.progress is not None,
+            validators,
+            raw,
         )
 
     def page(
@@ -81,27 +93,37 @@ class Saving:
         prepared = Prepared.of(records)
         run, task, now = self.run, self.task, self.store.now()
         self.cursor = result.cursor or self.cursor
+        answers = self.raw.page(prepared) if self.raw is not None else None
+        came = len(result.items) + result.unmodified
+        if self.validators is not None:
+            self.validators.count(came)
         if result.next_page is None and not result.items and not rejects:
             # Nothing but the end is left to write, and that is fenced and counts the page too.
-            return self.store.database.write(lambda tx: self._finish(tx, now, pages=1))
+            self.seen += came
+            return self.store.database.write(lambda tx: self._finish(tx, now, 1, came, answers))
         with self.store.database.transaction() as tx:
-            counts = {"seen": len(result.items), "rejected": len(rejects)}
+            counts = {"seen": came, "rejected": len(rejects)}
             total = tx.one("run_page", id=run.id, fence=run.fence, lease_until=now + self.lease, **counts)
             if total is None:
                 raise Fenced(f"run {run.id} of {run.task_id} has another owner now")
             if result.items:
                 outcome = save(tx, prepared, task.id, run.id, now)
-                found = {"new": outcome.new, "changed": outcome.changed, "unchanged": outcome.unchanged}
-                tx.execute("run_page_outcome", id=run.id, **found)
+                found = {"new": outcome.new, "changed": outcome.changed}
+                unchanged = outcome.unchanged + result.unmodified
+                tx.execute("run_page_outcome", id=run.id, unchanged=unchanged, **found)
+            elif result.unmodified:
+                tx.execute("run_page_outcome", id=run.id, new=0, changed=0, unchanged=result.unmodified)
             if rejects:
                 save_rejects(tx, rejects[:MOST_REJECTS_KEPT], task.id, run.id, now)
+            if answers is not None:
+                save_raw(tx, answers, now)
             self.seen, self.rejected = total["seen"], total["rejected"]
             if result.next_page is None:
                 return self._finish(tx, now)
             tx.execute(
                 "progress_save",
                 task_id=task.id,
-                scope=run.scope,
+                scope=run.progress_scope,
                 fingerprint=self.mark,
                 window=dict(result.window),
                 page={"token": result.next_page},
@@ -114,18 +136,33 @@ class Saving:
     def end(self) -> Run:
         """End a run whose source ended without saying so on its last page."""
         now = self.store.now()
-        return self.store.database.write(lambda tx: self._finish(tx, now))
+        answers = self.raw.end() if self.raw is not None else None
+        return self.store.database.write(lambda tx: self._finish(tx, now, answers=answers))
 
-    def _finish(self, tx: Transaction, now: datetime, pages: int = 0) -> Run:
+    def _finish(
+        self,
+        tx: Transaction,
+        now: datetime,
+        pages: int = 0,
+        unmodified: int = 0,
+        answers: Batch | None = None,
+    ) -> Run:
         """End a run that came to its end: the cursor moves here and nowhere else."""
         run, task = self.run, self.task
-        reason = self._too_little()
+        reason = self._too_little() or self._silence(tx, now)
         end = End(TaskStatus.SUSPECT, reason=reason) if reason else End(TaskStatus.COMPLETED)
         # First, for it is fenced.
-        ended = self.store.runs.finish(tx, run, end, now, pages=pages)
+        ended = self.store.runs.finish(tx, run, end, now, pages=pages, unmodified=unmodified)
+        if answers is not None:
+            save_raw(tx, answers, now)
         if self.has_progress:
-            tx.execute("progress_delete", task_id=task.id, scope=run.scope)
-        if reason is None and self.cursor is not None and run.scope == "live":
+            tx.execute("progress_delete", task_id=task.id, scope=run.progress_scope)
+        if run.is_live and self.standing.is_gone:
+            # It answered: whoever ran it by hand has brought it back.
+            tx.execute("gone_forget", task_id=task.id)
+        if reason is None and self.validators is not None:
+            self.validators.keep(tx, run.id, now)
+        if reason is None and self.cursor is not None and run.is_live:
             position = dict(self.cursor)
             tx.execute(
                 "cursor_move",
@@ -145,7 +182,20 @@ class Saving:
             return f"every one of {seen} items was rejected; the table rejects says why"
         least = self.task.expect.min_records
         if least is None:
-            least = 1 if self.standing.seen_before else 0
+            # A window of the past may rightly be empty, and so may some sources.
+            may_be_empty = not self.run.is_live or collectors.kind(self.task.collector).may_be_empty
+            least = 1 if self.standing.seen_before and not may_be_empty else 0
         if seen < least:
             return f"saw {seen} records, expected at least {least}"
         return None
+
+    def _silence(self, tx: Transaction, now: datetime) -> str | None:
+        """Why it is suspect that nothing new comes any more; None when it will do. Asks only where it is wanted."""
+        longest = self.task.expect.silence
+        if longest is None or not self.run.is_live:
+            return None
+        row = tx.one("news_last", task_id=self.task.id, now=now)
+        since = row["since_at"] if row is not None else None
+        if since is None or now - since <= longest:
+            return None
+        return f"nothing new or changed since {since:%Y-%m-%d %H:%M} UTC, expected within {duration_text(longest)}"

@@ -48,6 +48,8 @@ class Config:
     lease: timedelta = timedelta(seconds=30)
     store_url: str = "sqlite:///stoma.db"
     synchronous: str = "normal"
+    # How long raw pages are kept, for `stoma replay`; None: not at all.
+    raw: timedelta | None = None
     api: Api = Api()
     hosts: Mapping[str, HostRule] = field(default_factory=dict)
     contact: str | None = None
@@ -70,7 +72,8 @@ class Config:
         """All but the tasks, as plain values."""
         return [
             self.timezone, self.max_concurrent_tasks, str(self.check_interval), str(self.lease), self.store_url,
-            self.synchronous, str(self.api), self.contact, {host: str(rule) for host, rule in self.hosts.items()},
+            self.synchronous, str(self.raw), str(self.api), self.contact,
+            {host: str(rule) for host, rule in self.hosts.items()},
         ]  # fmt: skip
 
     def _hash_of(self, task: Task) -> str:

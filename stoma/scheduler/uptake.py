@@ -122,7 +122,7 @@ class Uptake:
         gone = sorted(task_id for task_id in task_ids if task_id not in tasks)
         for task_id in () if self._are_others(gone, now) else gone:
             # Only those that wait are settled: one that runs ends under the definition it began with.
-            for run in self._store.runs.open_of(task_id):
+            for run in self._store.runs.all_open_of(task_id):
                 self._store.runs.settle(run, TaskStatus.CANCELLED, "its task is not declared any more", now)
         here = [tasks[task_id] for task_id in sorted(task_ids - set(gone))]
         self._schedule(here, gone, now)
@@ -170,7 +170,7 @@ class Uptake:
 
     def _use(self, now: datetime) -> None:
         config = self._in_force.config
-        self._runner.use(replace(self._around, hosts=config.hosts, contact=config.contact))
+        self._runner.use(replace(self._around, hosts=config.hosts, contact=config.contact, raw=config.raw))
         self.loaded_at = now
 
     def _keep_texts(self) -> None:

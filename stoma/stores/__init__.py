@@ -15,8 +15,10 @@ from stoma.stores.files import Files
 from stoma.stores.hosts import Hosts
 from stoma.stores.logs import Logs
 from stoma.stores.nodes import Nodes
+from stoma.stores.raw import Raw
 from stoma.stores.records import Records
 from stoma.stores.runs import Runs
+from stoma.stores.validators import Validators
 
 
 class Store:
@@ -31,6 +33,8 @@ class Store:
         self.nodes = Nodes(database)
         self.files = Files(database)
         self.logs = Logs(database)
+        self.raw = Raw(database)
+        self.validators = Validators(database)
 
     @property
     def dialect(self) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from stoma.scheduler.base import NewRun, Run, Skip, Switch, Switches
+from stoma.scheduler.base import Gone, NewRun, Run, Skip, Switch, Switches
 from stoma.stores.base import Database, Reader, Row, Transaction
 from stoma.stores.runs import insert, open_of
 
@@ -87,14 +87,14 @@ class Agenda:
             tx.execute("switch_set", switch=PAUSED, is_on=paused, now=now)
 
     def switches(self) -> Switches:
-        """What is switched by hand."""
+        """What holds tasks back until somebody changes it."""
         with self._database.reader() as reader:
-            return _switches(reader, reader.all("overrides"))
+            return _switches(reader, reader.all("overrides"), reader.all("gone_all"))
 
     def paused_since(self) -> datetime | None:
         """Since when everything is paused; None while it is not."""
         with self._database.reader() as reader:
-            switch = _switches(reader, []).paused
+            switch = _switches(reader, [], []).paused
         return switch.changed_at if switch is not None and switch.is_on else None
 
     def overrides(self) -> dict[str, bool]:
@@ -112,15 +112,17 @@ class Agenda:
 
 
 def switches_of(reader: Reader, task_id: str) -> Switches:
-    """What is switched by hand, as far as it matters to one task, inside a transaction."""
-    return _switches(reader, reader.all("override_of", task_id=task_id))
+    """What holds one task back until somebody changes it, inside a transaction."""
+    overrides, gone = (reader.all(name, task_id=task_id) for name in ("override_of", "gone_of"))
+    return _switches(reader, overrides, gone)
 
 
-def _switches(reader: Reader, overrides: Iterable[Row]) -> Switches:
+def _switches(reader: Reader, overrides: Iterable[Row], gone: Iterable[Row]) -> Switches:
     paused = reader.one("switch_get", switch=PAUSED)
     return Switches(
         tasks={row["task_id"]: Switch(bool(row["enabled"]), row["changed_at"]) for row in overrides},
         paused=Switch(bool(paused["is_on"]), paused["changed_at"]) if paused is not None else None,
+        gone={row["task_id"]: Gone(row["fingerprint"], row["gone_at"], row["reason"]) for row in gone},
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from stoma.records import Record, Reject
@@ -73,19 +73,15 @@ def _save_source(
     new = [pair for key, pair in group.items() if key not in known]
     changed = [pair for key, pair in group.items() if key in known and known[key]["content_hash"] != pair[1]]
     stale = [key for key, row in known.items() if now - row["last_seen_at"] > TOUCH_AFTER]
-    tx.insert("records", RECORD_COLUMNS, [_row(record, digest, now) for record, digest in new])
+    tx.insert("records", RECORD_COLUMNS, [row_of(record, digest, now) for record, digest in new])
     if changed:
         keys = [{"source": source, "external_id": record.external_id} for record, _ in changed]
         tx.many("record_supersede", [key | {"now": now, "run_id": run_id} for key in keys])
-        tx.many("record_change", [_change(record, digest, now) for record, digest in changed])
+        tx.many("record_change", [change_of(record, digest, now) for record, digest in changed])
     if stale:
         tx.many("record_touch", [{"source": source, "external_id": key, "now": now} for key in stale])
     _sight(tx, source, ids, task_id, run_id, now)
-    measured = [
-        (source, record.external_id, measure, float(value), now, run_id)
-        for record, _ in group.values()
-        for measure, value in record.measures.items()
-    ]
+    measured = observations_of((record for record, _ in group.values()), now, run_id)
     if measured:
         tx.insert("observations", OBSERVATION_COLUMNS, measured)
     return Outcome(len(new), len(changed), len(group) - len(new) - len(changed))
@@ -153,6 +149,12 @@ class Records:
         with self._database.reader() as reader:
             return reader.one("record_get", source=source, external_id=external_id)
 
+    def stored(self, source: str, ids: Sequence[str]) -> dict[str, tuple[Record, str]]:
+        """The records of a source with these ids as they are stored, each with its content hash, by id."""
+        with self._database.reader() as reader:
+            rows = reader.all("record_contents", source=source, ids=list(ids))
+        return {row["external_id"]: (_record_of(source, row), row["content_hash"]) for row in rows}
+
     def versions(self, source: str, external_id: str) -> list[Row]:
         """What a record said before, oldest first."""
         with self._database.reader() as reader:
@@ -164,7 +166,31 @@ class Records:
             return reader.all("rejects_of_task", task_id=task_id, limit=limit)
 
 
-def _row(record: Record, digest: str, now: datetime) -> tuple[Any, ...]:
+def observations_of(records: Iterable[Record], now: datetime, run_id: int) -> list[tuple[Any, ...]]:
+    """What is measured of records, as rows of `observations`."""
+    return [
+        (record.source, record.external_id, measure, float(value), now, run_id)
+        for record in records
+        for measure, value in record.measures.items()
+    ]
+
+
+def _record_of(source: str, row: Row) -> Record:
+    published, updated = (row[name] and row[name].astimezone(UTC) for name in ("published_at", "updated_at"))
+    texts = {name: row[name] for name in ("external_id", "kind", "title", "summary", "url")}
+    return Record(
+        source,
+        **texts,
+        authors=tuple(row["authors"]),
+        tags=tuple(row["tags"]),
+        published_at=published,
+        updated_at=updated,
+        attributes=row["attributes"],
+    )
+
+
+def row_of(record: Record, digest: str, now: datetime) -> tuple[Any, ...]:
+    """A record that is stored for the first time, as a row of `records`."""
     return (
         record.source, record.external_id, record.kind, record.title, record.summary, record.url,
         list(record.authors), list(record.tags), record.published_at, record.updated_at,
@@ -172,7 +198,8 @@ def _row(record: Record, digest: str, now: datetime) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-def _change(record: Record, digest: str, now: datetime) -> dict[str, Any]:
+def change_of(record: Record, digest: str, now: datetime) -> dict[str, Any]:
+    """What a record says now, for the statement that changes its row."""
     return {
         "source": record.source,
         "external_id": record.external_id,

@@ -51,6 +51,9 @@ class Standing:
     progress: Row | None
     # What the last accepted run saw; None before the first.
     seen_before: int | None
+    # Whether the store has validators of the task, and a note that its source is gone.
+    has_validators: bool = False
+    is_gone: bool = False
 
 
 class Runs:
@@ -211,12 +214,13 @@ class Runs:
         reserved_by: str | None = None,
         reserved_until: datetime | None = None,
         pages: int = 0,
+        unmodified: int = 0,
     ) -> Run:
         """Close an attempt inside a transaction; raises Fenced when the run has another owner by now.
 
-        `pages` are those that were not counted yet.
+        `pages` and `unmodified` items are those that were not counted yet.
         """
-        ended = _finish(tx, run, end, now, reserved_by, reserved_until, pages)
+        ended = _finish(tx, run, end, now, reserved_by, reserved_until, pages, unmodified)
         if ended.status.is_final:
             self.on_final(tx, ended, now)
         return ended
@@ -247,15 +251,28 @@ class Runs:
         return self._runs("run_open")
 
     def open_of(self, task_id: str) -> list[Run]:
-        """The runs of a task that are not final, the oldest first."""
+        """The live runs of a task that are not final, the oldest first."""
         return self._runs("run_open_of_task", task_id=task_id)
 
+    def all_open_of(self, task_id: str) -> list[Run]:
+        """The same with the windows of backfills."""
+        return self._runs("run_open_of_task_in_all", task_id=task_id)
+
+    def of_trigger(self, task_id: str, trigger: str) -> Run | None:
+        """The run of a task that this trigger made."""
+        found = self._runs("run_of_trigger", task_id=task_id, trigger=trigger)
+        return found[0] if found else None
+
+    def of_scope(self, task_id: str, scope: str) -> list[Run]:
+        """The runs of a task in one scope, the oldest first: the windows of a backfill."""
+        return self._runs("runs_of_scope", task_id=task_id, scope=scope)
+
     def last_of_each(self, task_ids: Iterable[str]) -> dict[str, Run]:
-        """The newest run of each of these tasks that has one."""
+        """The newest live run of each of these tasks that has one."""
         return {run.task_id: run for run in self._runs("run_last_of_each", ids=list(task_ids))}
 
     def last_of(self, task_id: str) -> Run | None:
-        """The newest run of a task."""
+        """The newest live run of a task."""
         found = self._runs("run_last_of_task", task_id=task_id)
         return found[0] if found else None
 
@@ -334,6 +351,7 @@ def _finish(
     reserved_by: str | None,
     reserved_until: datetime | None,
     pages: int,
+    unmodified: int,
 ) -> Run:
     error = _text(end.error)
     row = tx.one(
@@ -349,6 +367,7 @@ def _finish(
         reserved_by=None if end.status.is_final else reserved_by,
         reserved_until=None if end.status.is_final or reserved_by is None else reserved_until,
         pages=pages,
+        unmodified=unmodified,
     )
     if row is None:
         raise Fenced(f"run {run.id} of {run.task_id} has another owner now")
@@ -369,6 +388,8 @@ def standing_of(reader: Reader, task_id: str, scope: str) -> Standing:
         else None,
         progress=row if row["fingerprint"] is not None else None,
         seen_before=row["seen_before"],
+        has_validators=bool(row["has_validators"]),
+        is_gone=bool(row["is_gone"]),
     )
 
 
@@ -378,7 +399,7 @@ def _text(text: str | None) -> str | None:
 
 
 def open_of(reader: Reader, task_id: str) -> list[Run]:
-    """The runs of a task that are not final."""
+    """The live runs of a task that are not final."""
     return [Run.from_row(row) for row in reader.all("run_open_of_task", task_id=task_id)]
 
 

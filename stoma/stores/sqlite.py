@@ -41,7 +41,7 @@ INSTANTS = frozenset({"first", "last", "not_before", "scheduled_for"})
 JSON_COLUMNS = frozenset(
     {
         "authors", "tags", "attributes", "item", "position", "window", "page", "state", "categories", "topics",
-        "ciks", "companies", "items", "owners", "footnotes",
+        "ciks", "companies", "items", "owners", "footnotes", "headers", "context", "enclosures",
     }
 )  # fmt: skip
 

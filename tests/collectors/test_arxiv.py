@@ -365,21 +365,34 @@ class TestWindow:
         assert pages[-1].window["newest"] == newest
         assert pages[-1].cursor == {"submitted": newest}
 
-    def test_the_cursor_never_goes_back(self, world: World, play: Play):
-        config = {"base_url": play().url, "search_query": "walk"}
-        pages = world.collect(ArxivCollector(), config, cursor={"submitted": "2030-01-01T00:00:00Z"})
-        assert pages[-1].cursor == {"submitted": "2030-01-01T00:00:00Z"}
+    def test_a_submission_of_the_future_is_no_mark(self, world: World, serve: Serve):
+        papers = [entry(2, "2099-01-01T00:00:00Z"), entry(1, "2026-11-20T00:00:00Z")]
+        config = {"base_url": serve(Reply(body=feed(papers, 2))).url, "search_query": "x"}
+        assert world.collect(ArxivCollector(), config)[-1].cursor == {"submitted": "2026-11-20T00:00:00Z"}
 
-    @pytest.mark.parametrize("sort_by", ["relevance", "lastUpdatedDate"])
-    def test_another_order_has_no_cursor(self, world: World, play: Play, sort_by: str):
-        config = {"base_url": play().url, "search_query": "walk", "sort_by": sort_by}
+    @pytest.mark.parametrize(
+        "order",
+        [{"sort_by": "relevance"}, {"sort_order": "ascending"},
+         {"sort_by": "lastUpdatedDate", "sort_order": "ascending"}],
+    )  # fmt: skip
+    def test_another_order_has_no_cursor(self, world: World, play: Play, order: dict[str, str]):
+        config = {"base_url": play().url, "search_query": "walk", **order}
         assert {page.cursor for page in world.collect(ArxivCollector(), config)} == {None}
 
+    def test_only_the_last_page_has_one(self, world: World, play: Play):
+        config = {"base_url": play().url, "search_query": "walk", "page_size": 40}
+        pages = world.collect(ArxivCollector(), config)
+        assert [page.cursor is None for page in pages] == [True, True, False]
+
     def test_how_it_is_asked_does_not_change_what_is_collected(self):
-        collector = ArxivCollector()
-        assert collector.selection({"search_query": "x", "page_size": 5, "base_url": "http://h"}) == {
-            "search_query": "x"
+        config = {
+            "search_query": "x",
+            "page_size": 5,
+            "base_url": "http://h",
+            "max_results": 9,
+            "overlap": "1d",
         }
+        assert ArxivCollector().selection(config) == {"search_query": "x"}
 
 
 class TestResuming:
@@ -428,7 +441,7 @@ class TestResuming:
     def test_a_list_goes_on_whatever_the_page_size_is_edited_to(
         self, world: World, play: Play, monkeypatch: pytest.MonkeyPatch, before: int, after: int
     ):
-        monkeypatch.setattr("stoma.collectors.arxiv.IDS_AT_ONCE", 40)
+        monkeypatch.setattr("stoma.collectors.arxiv_plan.IDS_AT_ONCE", 40)
         replay = play()
         config = {"base_url": replay.url, "id_list": ids_of(replay)[:130], "page_size": before}
         whole = world.collect(ArxivCollector(), config)

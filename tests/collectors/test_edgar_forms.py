@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,23 @@ def test_a_derivative_line_whose_date_is_only_a_footnote(recorded: Path):
     assert (line["conversion_price"], line["expiration_date"]) == ("0.33", "2035-04-29")
     assert (line["underlying_security"], line["underlying_shares"]) == ("Common Stock", "757576")
     assert line["equity_swap"] == "false"
+
+
+def test_an_amendment_names_the_day_of_what_it_amends_and_values_may_be_only_notes(recorded: Path):
+    body = captured(recorded, "form4_submission_0001127602-25-001055.txt")
+    body = body.replace(b"<documentType>4<", b"<documentType>4/A<")
+    body = body.replace(
+        b"<issuer>", b"<dateOfOriginalSubmission>2025-01-10</dateOfOriginalSubmission><issuer>", 1
+    )
+    body, count = re.subn(
+        rb"<transactionPricePerShare>.*?</transactionPricePerShare>",
+        b'<transactionPricePerShare><footnoteId id="F1"/></transactionPricePerShare>', body, flags=re.DOTALL,
+    )  # fmt: skip
+    assert count == 1
+    form = read_submission(body)
+    assert (form["form"], form["original_date"]) == ("4/A", "2025-01-10")
+    assert "price" not in form["lines"][0]
+    assert form["lines"][0]["notes"] == {"price": ["F1"]}
 
 
 def test_a_form_3_without_securities(recorded: Path):

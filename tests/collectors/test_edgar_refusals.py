@@ -73,6 +73,8 @@ def test_the_pages_with_status_200(world, serve, recorded: Path):
             ask(world.client(), server.url, body_of)
         assert busy.value.until == world.clock.now() + timedelta(minutes=10)
         assert len(server.requests) == 1
+        # All EDGAR work stops, whatever the status said.
+        assert world.budget.cooling.pop("127.0.0.1") == busy.value.until
 
 
 def test_a_404_that_is_a_page_is_no_missing_file(world, serve):

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from stoma.collectors.answers import Response
-from stoma.collectors.base import Progress
+from stoma.collectors.base import Estimate, Progress, Span
 from stoma.collectors.github import GithubCollector
-from stoma.collectors.github_search import busy_until, read_answer, reason
+from stoma.collectors.github_search import read_answer, reason
 from stoma.errors import BadAnswer, HostWait, SourceBusy, SourceError, SourceRefused, Unreachable, UsageError
 from stoma.records import CollectorResult
 from stoma.references import remember
@@ -122,43 +122,6 @@ class TestReading:
 
 
 class TestLimits:
-    @pytest.mark.parametrize(
-        ("name", "wait"),
-        [
-            # The first tells no reset, and the next has a template in place of it: a minute.
-            ("error_403_rate_limit_exceeded", 60),
-            ("error_403_secondary_limit", 60),
-            # Obeyed by the HTTP client, that knows Retry-After.
-            ("error_403_retry_after", None),
-            ("error_429_secondary_limit_retry_after", None),
-            ("error_401_bad_credentials", None),
-            ("error_403_bad_user_agent", None),
-            ("error_404_not_found", None),
-            ("error_422_validation_failed", None),
-        ],
-    )
-    def test_captured_refusals(self, recorded: Path, name: str, wait: int | None):
-        until = busy_until(captured(recorded, name))
-        assert until == (None if wait is None else START + timedelta(seconds=wait))
-
-    @pytest.mark.parametrize(
-        ("headers", "wait"),
-        [
-            ({"x-ratelimit-remaining": "0", "x-ratelimit-reset": str(EPOCH + 600)}, 601),
-            ({"x-ratelimit-remaining": "0", "x-ratelimit-reset": str(EPOCH - 600)}, 1),
-            ({"x-ratelimit-remaining": "0", "x-ratelimit-reset": "9999999999"}, 7200),
-            ({"x-ratelimit-remaining": "0", "x-ratelimit-reset": "soon"}, 60),
-            ({"x-ratelimit-remaining": "5", "x-ratelimit-reset": str(EPOCH + 600)}, None),
-            # Their clock is an hour behind ours: what counts is how far away it is for them.
-            ({"x-ratelimit-remaining": "0", "x-ratelimit-reset": str(EPOCH - 3000),
-              "date": "Mon, 23 Nov 2026 08:00:00 GMT"}, 601),
-            ({"x-ratelimit-remaining": "7", "gh-limited-by": "search-elapsed-time-shared-grouped"}, 60),
-        ],
-    )  # fmt: skip
-    def test_headers_come_before_words(self, headers: dict[str, str], wait: int | None):
-        until = busy_until(answer(b'{"message":"Forbidden"}', 403, headers))
-        assert until == (None if wait is None else START + timedelta(seconds=wait))
-
     def test_a_refusal_that_is_a_limit_waits_for_the_reset(self, world: World, play: Any):
         limited = status(403, "API rate limit exceeded for 1.2.3.4.", x_ratelimit_remaining="0",
                          x_ratelimit_reset=str(EPOCH + 2400))  # fmt: skip
@@ -199,13 +162,14 @@ class TestLimits:
         spent = headed(x_ratelimit_remaining="0", x_ratelimit_reset=str(EPOCH + 45))
         server = play([repository(n) for n in range(1, 151)], {1: spent})
         pages = []
-        with pytest.raises(HostWait, match="GitHub allows no more requests") as wait:
+        with pytest.raises(HostWait) as wait:
             for page in GithubCollector().collect(world.collection(config(server))):
                 pages.append(page)
         # No request is sent in vain, what came is kept, and the rest comes later.
         assert wait.value.until == START + timedelta(seconds=46)
         assert wait.value.host == "127.0.0.1"
         assert len(server.requests) == 1
+        world.budget.cooling.clear()
         rest = world.collect(
             GithubCollector(), config(server), progress=Progress(pages[0].window, pages[0].next_page)
         )
@@ -320,6 +284,11 @@ class TestPaging:
         found = numbers([first, *pages])
         assert found == list(range(250))
 
+    def test_fewer_than_promised_is_said(self, world: World, play: Any):
+        server = play([repository(n) for n in range(150)], {2: edited(items=[repository(100)])})
+        assert numbers(world.collect(GithubCollector(), config(server))) == list(range(101))
+        assert world.told == ["GitHub promises 150 results and shows 101 of them"]
+
     def test_links_that_somebody_took_out(self, world: World, play: Any):
         bare = {n: lambda asked, reply: Reply(200, reply.body) for n in range(1, 5)}
         server = play([repository(n) for n in range(250)], bare)
@@ -331,7 +300,7 @@ class TestPaging:
         whole = world.collect(GithubCollector(), given)
         assert set(numbers(whole)) == set(range(2600))
         world.clock.start += timedelta(days=1)
-        for number, page in enumerate(whole[:-1], 1):
+        for number, page in list(enumerate(whole[:-1], 1))[::4]:
             progress = Progress(json.loads(json.dumps(page.window)), json.loads(json.dumps(page.next_page)))
             rest = world.collect(GithubCollector(), given, progress=progress)
             assert set(numbers(whole[:number]) + numbers(rest)) == set(range(2600))
@@ -414,6 +383,7 @@ class TestTheCap:
                 break
             except HostWait:
                 assert len(server.requests) == tries
+                world.budget.cooling.clear()
         assert found == set(range(1200))
         assert len(server.requests) == tries == 40  # 13 halvings, as many parts without anything, 14 pages
 
@@ -442,6 +412,113 @@ class TestTheCap:
         server = play([repository(n, stars=n) for n in range(2000)], {10: short})
         found = numbers(world.collect(GithubCollector(), config(server, sort="stars")))
         assert sorted(found) == list(range(2000))
+
+    @pytest.mark.parametrize(("count", "asked"), [(999, 10), (1000, 10), (1001, 14), (2000, 24)])
+    def test_at_the_cap_itself(self, world: World, play: Any, count: int, asked: int):
+        start = datetime(2020, 1, 1, tzinfo=UTC)
+        made = [
+            repository(n, created=f"{start + timedelta(minutes=n):%Y-%m-%dT%H:%M:%SZ}") for n in range(count)
+        ]
+        whole = "created:2020-01-01T00:00:00Z..2020-01-02T23:59:59Z"
+        server = play(made)
+        found = numbers(world.collect(GithubCollector(), config(server, query=whole)))
+        assert sorted(found) == list(range(count))
+        assert len(server.requests) == asked
+
+
+class TestThePast:
+    """Backfills: everything that was created in the days of a span, whatever order and limit say."""
+
+    JANUARY = Span(date(2026, 1, 1), date(2026, 1, 31))
+
+    def made(self, count: int, first: datetime = datetime(2025, 12, 30, tzinfo=UTC)) -> list[dict[str, Any]]:
+        return [
+            repository(n, stars=n, created=f"{first + timedelta(minutes=20 * n):%Y-%m-%dT%H:%M:%SZ}")
+            for n in range(count)
+        ]
+
+    def test_all_of_it_in_slices_of_its_days(self, world: World, play: Any):
+        server = play(self.made(3000))  # 72 a day, 2,232 in January, ten of the last day's after it
+        given = config(server, sort="stars", order="asc", limit=3)
+        pages = world.collect(GithubCollector(), given, span=self.JANUARY)
+        expected = [one["id"] for one in server.items if one["created_at"].startswith("2026-01")]
+        assert sorted(numbers(pages)) == expected
+        assert len(expected) == 31 * 72
+        assert server.requests[0].query == {
+            "q": "topic:x created:2026-01-01T00:00:00Z..2026-01-31T23:59:59Z", "per_page": "100",
+        }  # fmt: skip
+        assert {page.cursor for page in pages} == {None}
+        assert pages[-1].next_page is None
+
+    def test_the_first_and_the_last_second_count(self, world: World, play: Any):
+        moments = (
+            "2025-12-31T23:59:59Z",
+            "2026-01-01T00:00:00Z",
+            "2026-01-31T23:59:59Z",
+            "2026-02-01T00:00:00Z",
+        )
+        server = play([repository(n, created=moment) for n, moment in enumerate(moments)])
+        assert numbers(world.collect(GithubCollector(), config(server), span=self.JANUARY)) == [1, 2]
+
+    def test_it_goes_on_behind_its_last_page(self, world: World, play: Any):
+        server = play(self.made(2400))
+        whole = world.collect(GithubCollector(), config(server), span=self.JANUARY)
+        for number, page in list(enumerate(whole[:-1], 1))[::5]:
+            progress = Progress(json.loads(json.dumps(page.window)), json.loads(json.dumps(page.next_page)))
+            rest = world.collect(GithubCollector(), config(server), span=self.JANUARY, progress=progress)
+            assert set(numbers(whole[:number]) + numbers(rest)) == set(numbers(whole))
+
+    def test_words_that_are_joined_are_cut_up_too(self, world: World, play: Any):
+        server = play(self.made(2400))
+        found = numbers(world.collect(GithubCollector(), config(server, query="a OR b"), span=self.JANUARY))
+        assert len(set(found)) == 31 * 72
+
+    @pytest.mark.parametrize(
+        "given", [{"created": "30d"}, {"query": "x created:>2020-01-01"}, {"query": "-created:2020-01-01 x"}]
+    )
+    def test_a_task_that_bounds_creation_itself(self, world: World, play: Any, given: Any):
+        server = play([])
+        for work in (
+            lambda: world.collect(GithubCollector(), config(server, **given), span=self.JANUARY),
+            lambda: GithubCollector().estimate(world.collection(config(server, **given), span=self.JANUARY)),
+        ):
+            with pytest.raises(UsageError, match="bounds those itself"):
+                work()
+        assert not server.requests
+
+    @pytest.mark.parametrize(("count", "requests"), [(0, 1), (100, 1), (101, 2), (2232, 27)])
+    def test_what_it_would_cost(self, world: World, play: Any, count: int, requests: int):
+        server = play(self.made(count, datetime(2026, 1, 1, tzinfo=UTC)))
+        estimate = GithubCollector().estimate(world.collection(config(server), span=self.JANUARY))
+        assert estimate == Estimate(requests, count, "127.0.0.1", is_told=True)
+        assert len(server.requests) == 1
+        server.requests.clear()
+        world.collect(GithubCollector(), config(server), span=self.JANUARY)
+        assert abs(len(server.requests) - requests) <= 3
+
+    @pytest.mark.parametrize("given", [{}, {"mode": "trending"}])
+    def test_what_was_trending_has_no_page(self, world: World, serve: Serve, given: Any):
+        server = serve(Reply(500))
+        collection = world.collection({"base_url": server.url, **given}, span=self.JANUARY)
+        for work in (
+            lambda: list(GithubCollector().collect(collection)),
+            lambda: GithubCollector().estimate(collection),
+        ):
+            with pytest.raises(UsageError, match="there is none for days of the past"):
+                work()
+        assert not server.requests
+
+
+def test_another_place_keeps_the_fingerprint_and_begins_anew(world: World, play: Any):
+    selection = GithubCollector().selection
+    assert selection({"query": "x", "base_url": "http://a"}) == selection({"query": "x"})
+    there, here = (play([repository(n) for n in range(first, first + 250)]) for first in (0, 1000))
+    first, second, *_ = GithubCollector().collect(world.collection(config(there)))
+    progress = Progress(second.window, second.next_page)
+    assert numbers(world.collect(GithubCollector(), config(here), progress=progress)) == list(
+        range(1000, 1250)
+    )
+    assert numbers([first]) == list(range(100))
 
 
 class TestMisbehaviour:

@@ -173,6 +173,38 @@ class TestOtherMarkup:
         assert "full_name" not in items[0]
         assert "warpdotdev" in items[0]["text"]
 
+    def test_rows_without_links_are_told(self, world: World, serve: Serve, recorded: Path):
+        body = body_of(recorded, "2026-05_rust_weekly_16_rows")
+        bare = re.sub(rb'(<h2 class="h3[^>]*>\s*<a [^>]*)href="[^"]*"', rb"\1", body, count=5)
+        assert bare != body
+        (page,) = world.collect(
+            GithubCollector(), {"base_url": serve(Reply(body=bare)).url, "since": "weekly"}
+        )
+        assert [("full_name" in item) for item in page.items] == [False] * 5 + [True] * 11
+        assert world.told == ["5 of 16 rows have no link to a repository"]
+
+    @pytest.mark.parametrize(
+        ("total", "period", "expected"),
+        [
+            (b"55.7k", b"15.6k", (55_700, 15_600)),
+            (b"1.2M", b"999", (1_200_000, 999)),
+            (b"55k", b"1,563", (55_000, 1_563)),
+        ],
+    )
+    def test_rounded_numbers_are_read_and_told(
+        self, world: World, serve: Serve, recorded: Path, total: bytes, period: bytes, expected: Any
+    ):
+        body = body_of(recorded, "2026-05_rust_weekly_16_rows")
+        rounded = body.replace(b"55,730", total).replace(b"15,633 stars", period + b" stars")
+        (page,) = world.collect(
+            GithubCollector(), {"base_url": serve(Reply(body=rounded)).url, "since": "weekly"}
+        )
+        first = page.items[0]
+        assert (first["stars"], first["period_stars"]) == expected
+        assert "is_rounded" not in first
+        assert world.told == ["the page rounds its numbers (1.2k): stars and forks are only about right"]
+        assert page.items[1:] == [item | {"list": "weekly"} for item in read(body).items[1:]]
+
     def test_one_broken_letter_spoils_no_other(self, recorded: Path):
         body = body_of(recorded, "2019-07_all")
         assert body.count(b"Diablo build") == 1

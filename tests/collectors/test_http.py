@@ -559,8 +559,11 @@ class TestRedirects:
         inside = serve(Reply(body=b"secret"))
         proxy = serve(Reply(302, headers={"Location": inside.url}))
         monkeypatch.setenv("http_proxy", proxy.url)
-        with pytest.raises(SourceRefused, match=r"redirects to the private address 127.0.0.1"):
+        world.named = frozenset({"public.invalid"})
+        with pytest.raises(SourceRefused, match=r"127\.0\.0\.1 is a private address") as refused:
             world.get("http://public.invalid/")
+        assert inside.url in refused.value.message
+        assert "write this address into the config" in refused.value.hint
         assert inside.requests == []
 
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 
-from stoma.collectors.base import Progress
+from stoma.collectors.base import Estimate, Progress, Span, Validator
 from stoma.collectors.sec_edgar import SecEdgarCollector
-from stoma.errors import BadAnswer, SourceBusy, SourceError, SourceRefused
+from stoma.errors import BadAnswer, SourceBusy, SourceError, SourceRefused, UsageError
 from stoma.records import CollectorResult
 from tests.support.edgar import ABSENT, Edgar, accession, entry, master, row
 from tests.support.server import Reply
@@ -33,9 +33,9 @@ def edgar(world) -> Iterator[Edgar]:
 
 @pytest.fixture
 def collect(world: World, edgar: Edgar) -> Any:
-    def collect(cursor=None, progress=None, **config: Any) -> list[CollectorResult]:
+    def collect(cursor=None, progress=None, span=None, **config: Any) -> list[CollectorResult]:
         config["base_url"] = edgar.url
-        return world.collect(SecEdgarCollector(), config, cursor=cursor, progress=progress)
+        return world.collect(SecEdgarCollector(), config, cursor=cursor, progress=progress, span=span)
 
     return collect
 
@@ -126,6 +126,16 @@ class TestDays:
         second = collect(cursor=through_json(first[-1].cursor), days_back=2)
         assert keys(second) == [4]
         assert keys(second, again=True) == [1, 2, 3]
+
+    def test_the_feed_counts_as_read_up_to_the_beginning_of_the_run(self, edgar, collect):
+        # What came for a second form, long after the first one's feed was read, proves nothing of the first
+        edgar.entries = [entry(2, "2025-12-12T18:50:00", "8-K"), entry(1, "2025-12-12T17:00:00", "10-K")]
+        first = collect(filing_type=["10-K", "8-K"])
+        assert keys(first) == [1, 2]
+        assert datetime.fromisoformat(first[-1].cursor["accepted"]) == FRIDAY
+        edgar.entries.insert(1, entry(3, "2025-12-12T18:06:00", "10-K"))
+        second = collect(cursor=through_json(first[-1].cursor), filing_type=["10-K", "8-K"])
+        assert keys(second) == [3]
 
     def test_what_the_feed_brought_is_not_collected_again_with_the_index(self, world, edgar, collect):
         edgar.entries = [entry(1, "2025-12-12T10:00:00")]
@@ -275,6 +285,63 @@ class TestCompanies:
         assert keys(first) == []
         assert len(keys(first, again=True)) == 1
 
+    def insert(self, edgar, filed: str, accepted: str, form: str) -> None:
+        """One filing more in the list, as EDGAR would write it."""
+        path = "/submissions/CIK0001318605.json"
+        document = orjson.loads(edgar.files[path])
+        table = document["filings"]["recent"]
+        given = {
+            "accessionNumber": accession(9),
+            "form": form,
+            "filingDate": filed,
+            "acceptanceDateTime": accepted,
+        }
+        for name, column in table.items():
+            column.insert(0, given.get(name, column[0]))
+        edgar.files[path] = orjson.dumps(document)
+
+    @pytest.mark.parametrize(
+        ("filed", "accepted", "form"),
+        [
+            # As in the captured lists: a paper report of another day than that of its acceptance.
+            ("2026-01-12", "2026-03-04T19:14:36.000Z", "ARS"),
+            # Letters are released months later, and nothing in the list says when.
+            ("2025-10-06", "2025-10-06T19:36:43.000Z", "UPLOAD"),
+        ],
+    )
+    def test_what_comes_under_a_date_long_past(self, edgar, collect, tesla, filed, accepted, form):
+        config = {"ciks": [1318605], "days_back": 300}
+        first = collect(**config)
+        assert accession(9) not in repr(first)
+        self.insert(edgar, filed, accepted, form)
+        second = collect(cursor=through_json(first[-1].cursor), **config)
+        assert (filed, form, accession(9)) in self.found(second)
+
+    def test_a_list_that_is_the_same_is_not_sent_again(self, world, edgar, collect, tesla):
+        class Memory:
+            def __init__(self):
+                self.kept = {}
+
+            def known(self, page):
+                return self.kept.get(page)
+
+            def note(self, page, etag, last_modified):
+                self.kept[page] = Validator(etag, last_modified, 30)
+
+        world.validators = Memory()
+        config = {"ciks": [1318605], "days_back": 30, "amendments": True}
+        first = collect(**config)
+        second = collect(cursor=through_json(first[-1].cursor), **config)  # the first that may ask so
+        third = collect(cursor=through_json(second[-1].cursor), **config)
+        conditional = ["if-none-match" in asked.headers for asked in edgar.server.requests]
+        assert conditional == [False, False, True]
+        assert [(len(page.items), page.unmodified) for page in third] == [(0, 30), (0, 0)]
+        # What comes later is collected, and a task without a cursor reads the list whatever was sent before.
+        self.insert(edgar, "2026-03-05", "2026-03-05T11:00:00.000Z", "8-K")
+        fourth = collect(cursor=through_json(third[-1].cursor), **config)
+        assert self.found(fourth) == [("2026-03-05", "8-K", accession(9))]
+        assert len(self.found(collect(**config))) == len(self.found(first)) + 1
+
     def test_a_run_goes_on_within_a_list(self, edgar, collect, tesla, monkeypatch):
         monkeypatch.setattr("stoma.collectors.edgar_walk.PAGE", 400)
         config = {"ciks": [1318605], "days_back": 20_000, "amendments": True}
@@ -366,6 +433,17 @@ class TestInsiders:
         read = [path for path in edgar.paths if path.endswith(".txt")]
         assert read == [f"{accession(1)}.txt", f"{accession(2)}.txt"]
 
+    def test_a_form_that_is_not_there_yet_is_read_later(self, world, edgar, collect):
+        edgar.entries = [entry(1, "2025-12-12T10:00:00", "4")]
+        config = {"filing_type": "4", "form4_details": True}
+        first = collect(**config)
+        assert "is not there" in first[0].items[0]["insider_fault"]
+        self.put(edgar, 1)
+        second = collect(cursor=through_json(first[-1].cursor), **config)
+        assert second[0].items[0]["insider"]["form"] == "4"
+        third = collect(cursor=through_json(second[-1].cursor), **config)
+        assert keys(third) == []
+
     def test_a_form_that_cannot_be_read_sinks_no_page(self, edgar, collect):
         self.put(edgar, 1)
         self.put(edgar, 2, "<SEC-DOCUMENT>\n<ACCEPTANCE-DATETIME>20251211180000\nplain text of 1999")
@@ -394,6 +472,94 @@ class TestInsiders:
         resumed = Progress(through_json(pages[0].window), through_json(pages[0].next_page))
         collect(days_back=2, form4_details=True, progress=resumed)
         assert len([path for path in edgar.paths if path.endswith(".txt")]) == 35
+
+
+class TestThePast:
+    """Backfills: exactly the days of a span, whatever else the config says, and no cursor."""
+
+    SPAN = Span(date(2025, 10, 6), date(2025, 10, 10))
+
+    def test_the_index_of_each_day_and_nothing_else(self, edgar, collect):
+        edgar.entries = [entry(9, "2025-12-12T10:00:00")]
+        for number, day in enumerate(("20251003", "20251006", "20251007", "20251010", "20251013"), 1):
+            edgar.put(day, master(row(number, filed=day), row(number + 10, "8-K/A", filed=day)))
+        cursor = {"since": "2025-12-01", "complete": "2025-12-11", "known": {accession(3): "2025-12-11"}}
+        pages = collect(span=self.SPAN, cursor=cursor, days_back=1, filing_type="8-K")
+        assert keys(pages) == [2, 3, 4]
+        assert {page.cursor for page in pages} == {None}
+        assert pages[-1].next_page is None
+        assert not [path for path in edgar.paths if path.startswith("feed")]
+
+    def test_what_is_missing_is_said(self, world, edgar, collect):
+        edgar.put("20251006", master(row(1, filed="20251006")))
+        edgar.put("20251009", master(row(2, filed="20251009")))
+        collect(span=self.SPAN)
+        assert world.told == [
+            "EDGAR has no index of these working days, as of holidays: 2025-10-07, 2025-10-08, 2025-10-10"
+        ]
+
+    def test_a_span_without_any_index_is_no_success(self, collect):
+        with pytest.raises(SourceRefused, match=r"no index of any day in 2025-10-06\.\.2025-10-10"):
+            collect(span=self.SPAN)
+
+    def test_a_weekend_with_a_holiday_is_one(self, collect):
+        assert keys(collect(span=Span(date(2025, 10, 11), date(2025, 10, 13)))) == []
+
+    def test_days_that_are_not_over_are_left_out_and_said(self, world, edgar, collect):
+        edgar.put("20251211", master(row(1)))
+        assert keys(collect(span=Span(date(2025, 12, 11), date(2025, 12, 31)))) == [1]
+        assert world.told == ["the days from 2025-12-12 on are not complete yet and are left out"]
+
+    def test_it_goes_on_behind_its_last_page(self, edgar, collect):
+        for number, day in enumerate(("20251006", "20251007", "20251010"), 1):
+            edgar.put(day, master(row(number, filed=day)))
+        whole = collect(span=self.SPAN)
+        for number, page in enumerate(whole[:-1], 1):
+            progress = Progress(through_json(page.window), through_json(page.next_page))
+            rest = collect(span=self.SPAN, progress=progress)
+            assert keys(whole[:number]) + keys(rest) == [1, 2, 3]
+
+    def test_by_company_every_list_that_reaches_into_it(self, world, edgar, collect, recorded: Path):
+        world.clock.start = datetime(2026, 3, 5, 12, tzinfo=UTC)
+        listed = []
+        for name, captured in (
+            ("CIK0001318605", "CIK0001318605_tesla"),
+            ("CIK0001318605-submissions-001", "CIK0001318605-submissions-001"),
+        ):
+            body = (recorded / f"sec_edgar/submissions_{captured}.json").read_bytes()
+            edgar.files[f"/submissions/{name}.json"] = body
+            document = orjson.loads(body)
+            table = document["filings"]["recent"] if "filings" in document else document
+            listed += zip(table["filingDate"], table["form"], table["accessionNumber"], strict=True)
+        span = Span(date(2017, 1, 1), date(2018, 12, 31))
+        pages = collect(span=span, ciks=[1318605], filing_type=["8-K", "4"], days_back=1)
+        found = [(i["filed"], i["form"], i["accession"]) for page in pages for i in page.items]
+        expected = [
+            one for one in listed if "2017-01-01" <= one[0] <= "2018-12-31" and one[1] in ("8-K", "4")
+        ]
+        assert sorted(found) == sorted(expected)
+        assert len(found) > 100
+        assert {page.cursor for page in pages} == {None}
+
+    @pytest.mark.parametrize(
+        ("config", "requests", "host"),
+        [
+            ({}, 31, "www.sec.gov"),
+            ({"filing_type": "4"}, 31, "www.sec.gov"),
+            ({"filing_type": "4", "form4_details": True}, 31 + 23 * 850, "www.sec.gov"),
+            ({"filing_type": "8-K", "form4_details": True}, 31, "www.sec.gov"),
+            ({"ciks": [1, 2]}, 4, "data.sec.gov"),
+            ({"ciks": [1], "tickers": ["A"]}, 5, "data.sec.gov"),
+            ({"base_url": "http://mirror.example:8080"}, 31, "mirror.example"),
+        ],
+    )
+    def test_what_it_would_cost(self, world, config, requests: int, host: str):
+        october = Span(date(2025, 10, 1), date(2025, 10, 31))
+        world.clock.start = FRIDAY
+        estimate = SecEdgarCollector().estimate(world.collection(config, span=october))
+        assert estimate == Estimate(requests, None, host)
+        with pytest.raises(UsageError):
+            SecEdgarCollector().estimate(world.collection(config))
 
 
 FAULTS = {

@@ -9,6 +9,7 @@ import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ import pytest
 
 from stoma import collectors, normalizers
 from stoma.demo.papers import MARK, invent
-from stoma.demo.standin import SOURCES, StandIn
+from stoma.demo.standin import StandIn
 from stoma.records import CollectorResult, Record
 from tests.support.world import World
 
@@ -91,8 +92,65 @@ class TestThroughTheCollector:
             assert record.attributes["comment"] == paper.comment
 
     def test_what_it_cannot_play(self, standin: StandIn):
-        assert standin.url("github") is None
-        assert set(SOURCES) <= set(collectors.COLLECTORS)
+        assert standin.url("my_source:MyCollector") is None
+        assert standin.url_for("my_source:MyCollector", "mine", {}) is None
+        assert standin.url_for("arxiv", "papers", {}) == standin.url("arxiv")
+
+    def test_what_is_new_since_the_last_run(self, standin: StandIn, world: World):
+        config = {"search_query": "cat:cs.*", "max_results": 1000, "base_url": standin.url("arxiv")}
+        cursor = {"submitted": f"{NOW - timedelta(days=3):%Y-%m-%dT%H:%M:%SZ}"}
+        pages = world.collect(collectors.make("arxiv"), config | {"overlap": "24h"}, cursor=cursor)
+        since = NOW - timedelta(days=4)
+        expected = [
+            p.id for p in invent(NOW) if p.published >= since and any(c[:3] == "cs." for c in p.categories)
+        ]
+        assert [record.external_id for record in records(pages)] == expected
+        assert 10 < len(expected) < 60
+
+    def test_a_harvest_finds_the_same_papers(self, standin: StandIn, world: World):
+        base_url = standin.url("arxiv")
+        harvest = {"mode": "oai", "set": ["cs", "physics:hep-th"], "base_url": base_url}
+        found = {r.external_id: r for r in records(world.collect(collectors.make("arxiv"), harvest))}
+        query = {"search_query": "cat:cs.* OR cat:hep-th", "max_results": 9999, "base_url": base_url}
+        others = records(world.collect(collectors.make("arxiv"), query))
+        assert set(found) == {record.external_id for record in others}
+        normalizer: Any = normalizers.make("arxiv")
+        for one in others:
+            bare = replace(
+                one, attributes={**one.attributes, "license": found[one.external_id].attributes["license"]}
+            )
+            assert normalizer.merged(found[one.external_id], one) == bare
+        later = world.collect(
+            collectors.make("arxiv"), harvest | {"set": "cs"}, cursor={"from": "2026-11-22"}
+        )
+        assert {item["datestamp"] for page in later for item in page.items} == {"2026-11-22", "2026-11-23"}
+
+    @pytest.mark.parametrize(
+        ("query", "code"),
+        [
+            ({"verb": "Nothing"}, "badVerb"),
+            ({"verb": "ListRecords"}, "cannotDisseminateFormat"),
+            ({"verb": "ListRecords", "metadataPrefix": "arXiv", "from": "soon"}, "badArgument"),
+            ({"verb": "ListRecords", "metadataPrefix": "arXiv", "form": "x"}, "badArgument"),
+            (
+                {
+                    "verb": "ListRecords",
+                    "metadataPrefix": "arXiv",
+                    "from": "2026-11-02",
+                    "until": "2026-11-01",
+                },
+                "badArgument",
+            ),
+            ({"verb": "ListRecords", "resumptionToken": "x"}, "badResumptionToken"),
+            ({"verb": "ListRecords", "resumptionToken": "x", "set": "cs"}, "badArgument"),
+            ({"verb": "ListRecords", "metadataPrefix": "arXiv", "from": "2099-01-01"}, "noRecordsMatch"),
+        ],
+    )
+    def test_errors_of_the_harvest_are_the_protocols(
+        self, standin: StandIn, query: dict[str, str], code: str
+    ):
+        with urllib.request.urlopen(f"{standin.url('arxiv')}/oai?{urlencode(query)}") as answer:
+            assert f'<error code="{code}">' in answer.read().decode()
 
 
 class TestFormat:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,9 @@ import pytest
 
 from stoma.collectors.answers import Response
 from stoma.collectors.arxiv_atom import read_page
+from stoma.collectors.arxiv_oai import read_listing
 from stoma.normalizers.arxiv import ArxivNormalizer
-from stoma.records import CollectorResult, Record, Reject
+from stoma.records import CollectorResult, Record, Reject, sealed
 from tests.support.budget import START
 
 BARE = {
@@ -226,3 +228,160 @@ class TestFields:
 
     def test_what_is_missing_is_left_out(self):
         assert set(normalized(primary_category=None).attributes) == {"version", "pdf_url"}
+
+
+OAI = {
+    "identifier": "oai:arXiv.org:2104.12255",
+    "datestamp": "2021-05-03",
+    "id": "2104.12255",
+    "title": "0",
+    "summary": "  s\n",
+    "created": "2021-04-25",
+    "authors": ["A"],
+    "categories": "physics.gen-ph",
+}
+
+
+def harvested(**changes: Any) -> Any:
+    item = {name: value for name, value in {**OAI, **changes}.items() if value is not None}
+    return normalize([item])[0]
+
+
+class TestHarvested:
+    def test_every_record_of_the_captures_becomes_a_paper(self, recorded: Path):
+        for name in ("oai_2016_cs_page001", "oai_2016_cs_page002", "oai_2016_cs_page103_last"):
+            response = Response("http://x/", 200, {}, (recorded / f"arxiv/{name}.xml").read_bytes(), START)
+            found = normalize(read_listing(response).items)
+            assert {type(one) for one in found} == {Record}
+            assert all(
+                one.title and one.summary and one.authors and one.tags and one.published_at for one in found
+            )
+            assert len({one.external_id for one in found}) == len(found)
+
+    def test_what_it_says(self, recorded: Path):
+        response = Response(
+            "http://x/", 200, {}, (recorded / "arxiv/oai_2016_cs_page001.xml").read_bytes(), START
+        )
+        first = normalize(read_listing(response).items)[0]
+        assert (first.external_id, first.kind, first.url) == (
+            "0704.0002",
+            "paper",
+            "https://arxiv.org/abs/0704.0002",
+        )
+        assert first.authors == ("Ileana Streinu", "Louis Theran")
+        assert first.tags == ("math.CO", "cs.CG", "05C85; 05C70; 68R10; 05B35")
+        assert (first.published_at, first.updated_at) == (
+            datetime(2007, 3, 30, tzinfo=UTC),
+            datetime(2008, 12, 13, tzinfo=UTC),
+        )
+        assert first.attributes == {
+            "primary_category": "math.CO",
+            "comment": "To appear in Graphs and Combinatorics",
+            "license": "http://arxiv.org/licenses/nonexclusive-distrib/1.0/",
+            "pdf_url": "https://arxiv.org/pdf/0704.0002",
+        }
+
+    @pytest.mark.parametrize(
+        ("raw", "external_id"),
+        [
+            ("2104.12255", "2104.12255"),
+            ("quant-ph/0201082", "quant-ph/0201082"),
+            ("math.GT/0309136", "math/0309136"),
+        ],
+    )
+    def test_ids_are_those_of_the_query_api(self, raw: str, external_id: str):
+        assert harvested(id=raw).external_id == external_id
+
+    @pytest.mark.parametrize(
+        ("changes", "reason"),
+        [
+            ({"id": "0201082", "identifier": ""}, "no arXiv id"),
+            ({"id": None, "identifier": ""}, "no id"),
+            ({"id": None}, "no metadata"),
+            ({"created": "soon"}, "not a date"),
+        ],
+    )
+    def test_what_cannot_become_one(self, changes: dict[str, Any], reason: str):
+        reject = harvested(**changes)
+        assert isinstance(reject, Reject)
+        assert reason in reject.reason
+
+
+class TestBothTellOfOnePaper:
+    """Whichever side was there first, and however often they take turns: one content."""
+
+    def settled(self, *found: Record) -> list[Record]:
+        """What is stored after each of these, as the pipeline does it."""
+        stored: Record | None = None
+        states = []
+        for one in found:
+            stored = ArxivNormalizer().merged(one, stored)
+            states.append(stored)
+        return states
+
+    def test_the_same_paper_in_true_captures(self, recorded: Path):
+        body = (recorded / "arxiv/oai_2016_cs_page103_last.xml").read_bytes()
+        listing = read_listing(Response("http://x/", 200, {}, body, START)).items
+        (raw,) = [item for item in listing if item["id"] == "quant-ph/0201082"]
+        (harvest,) = normalize([raw])
+        (atom,) = papers(recorded, "api_2026_id_quant-ph_0201082v1")
+        # Alike but for the time of day and the number of the version.
+        assert replace(harvest, published_at=None, updated_at=None, attributes={}) == replace(
+            atom, published_at=None, updated_at=None, attributes={}
+        )
+        assert (harvest.published_at.date(), harvest.updated_at.date()) == (
+            atom.published_at.date(), atom.updated_at.date()
+        )  # fmt: skip
+        for order in ((atom, harvest), (harvest, atom), (harvest, harvest, atom, harvest, atom)):
+            assert sealed(self.settled(*order)[-1]) == sealed(atom)
+
+    def test_taking_turns_changes_nothing(self):
+        atom = normalized(affiliations={"A": ["Here"]})
+        harvest = harvested(license="http://cc", report_no="R-1", categories="physics.gen-ph")
+        states = self.settled(atom, harvest, atom, harvest, atom)
+        assert len({sealed(state)[1] for state in states[1:]}) == 1
+        last = states[-1]
+        assert (last.published_at, last.attributes["version"]) == (atom.published_at, 1)
+        assert last.attributes["pdf_url"] == "https://arxiv.org/pdf/2104.12255v1"
+        assert (last.attributes["license"], last.attributes["report_no"]) == ("http://cc", "R-1")
+        assert last.attributes["affiliations"] == {"A": ["Here"]}
+        assert sealed(self.settled(harvest, atom, harvest)[-1]) == sealed(last)
+
+    def test_a_new_version_is_a_change_whoever_brings_it(self):
+        before = normalized()
+        second = {
+            "id": "http://arxiv.org/abs/2104.12255v2",
+            "updated": "2021-05-02T10:00:00Z",
+            "comment": "more",
+        }
+        atom, harvest = normalized(**second), harvested(updated="2021-05-02", comment="more")
+        by_harvest = self.settled(before, harvest)[-1]
+        assert by_harvest.updated_at == datetime(2021, 5, 2, tzinfo=UTC)
+        assert "version" not in by_harvest.attributes
+        assert by_harvest.attributes["pdf_url"] == "https://arxiv.org/pdf/2104.12255"
+        assert by_harvest.published_at == before.published_at
+        assert self.settled(before, harvest, atom)[-1] == atom
+        assert self.settled(before, atom, harvest)[-1] == atom
+
+    def test_what_is_taken_away_goes(self):
+        stored = normalized(comment="a note", journal_ref="J. X")
+        assert "comment" not in self.settled(stored, harvested(journal_ref="J. X"))[-1].attributes
+        assert (
+            self.settled(stored, harvested(comment="b", journal_ref="J. X"))[-1].attributes["comment"] == "b"
+        )
+
+    def test_the_order_of_cross_lists_means_nothing_but_the_first_does(self):
+        stored = normalized(categories=["cs.AI", "cs.LG", "stat.ML"], primary_category="cs.AI")
+        assert self.settled(stored, harvested(categories="cs.AI stat.ML cs.LG"))[-1].tags == stored.tags
+        assert self.settled(stored, harvested(categories="cs.LG cs.AI stat.ML"))[-1].tags[0] == "cs.LG"
+
+    def test_a_deleted_paper_keeps_its_record_and_says_so(self):
+        stored = normalized()
+        gone = harvested(id=None, title=None, deleted=True)
+        kept = self.settled(stored, gone)[-1]
+        assert kept == replace(stored, attributes={**stored.attributes, "deleted": True})
+        assert self.settled(stored, gone, gone)[-1] == kept
+        assert self.settled(stored, gone, stored)[-1] == stored
+
+    def test_of_a_deleted_paper_that_was_never_there_nothing_is_made(self):
+        assert ArxivNormalizer().merged(harvested(id=None, deleted=True), None) is None

@@ -143,7 +143,9 @@ def test_defaults_hold_for_presets_too(tmp_path):
     config = load(tmp_path, stoma="timezone: Asia/Tokyo\npresets: [business]\ndefaults: {timeout: 7m}")
     assert config.tasks["sec_insider_trading"].timezone == "Asia/Tokyo"
     assert config.tasks["sec_annual_reports"].timezone == "America/New_York"
-    assert {task.timeout for task in config.tasks.values()} == {timedelta(minutes=7)}
+    assert config.tasks["sec_annual_reports"].timeout == timedelta(minutes=7)
+    # What a preset says itself counts more.
+    assert config.tasks["sec_insider_trading"].timeout == timedelta(hours=1)
 
 
 def test_include(tmp_path):
@@ -483,20 +485,20 @@ def test_a_custom_task_takes_a_schedule_in_any_form():
     ("config", "told"),
     [
         ("{max_results: 5}", '3:5: config of task "x" needs "search_query" or "id_list"'),
-        ("{search_query: x, max_results: 50000}", "3:44: config.max_results: found the number 50000, "
-         "expected a whole number from 1 to 30000"),
+        ("{search_query: x, max_results: 5000001}", "3:44: config.max_results: found the number 5000001, "
+         "expected a whole number from 1 to 5000000"),
         ('{search_query: x, max_results: "50"}', '3:44: config.max_results: found the text "50", '
-         "expected a whole number from 1 to 30000"),
+         "expected a whole number from 1 to 5000000"),
         ('{search_query: x, max_results: "${env:N}"}', "3:44: config.max_results: a reference is resolved only when "
-         "a run begins, and a whole number from 1 to 30000 is needed here; write it out"),
+         "a run begins, and a whole number from 1 to 5000000 is needed here; write it out"),
         ("{search_query: x, sort_by: submitted}", '3:40: config.sort_by: found the text "submitted", expected '
          'relevance, lastUpdatedDate or submittedDate; did you mean "submittedDate"?'),
         ("{search_query: x, sort_order: desc}", '3:43: config.sort_order: found the text "desc", expected ascending '
          'or descending; did you mean "descending"?'),
         ("{search_query: x, max_results: 1e3}", "3:44: config.max_results: found the number 1000.0, expected a whole "
-         "number from 1 to 30000; write 1000"),
+         "number from 1 to 5000000; write 1000"),
         ("{search_query: x, max_results: 1e9}", "3:44: config.max_results: found the number 1000000000.0, expected "
-         "a whole number from 1 to 30000"),
+         "a whole number from 1 to 5000000"),
         ("{search_query: x, base_url: 5}", "3:41: config.base_url: the number 5 is not a web address; "
          "it begins with https:// or http://"),
         ("{id_list: [2104.10230]}", "3:24: config.id_list: found the number 2104.1023, expected text; "
@@ -515,8 +517,8 @@ def test_faults_of_an_arxiv_config(tmp_path, config, told):
     ("text", "told"),
     [
         ("x: {name: X}", '2:3: task "x" has no "collector"'),
-        ("x: {collector: arxvi}", '2:18: collector: found the text "arxvi", expected arxiv, github or sec_edgar; '
-         'did you mean "arxiv"?'),
+        ("x: {collector: arxvi}", '2:18: collector: found the text "arxvi", expected arxiv, github, '
+         'sec_edgar, http_json, feed or one of your own, such as my_source:MyCollector; did you mean "arxiv"?'),
         ("x: {collector: arxiv}", '2:3: task "x" has no "config"'),
         ("x: [a]", '2:6: task "x": found a list, expected a mapping'),
         ("x:", '2:5: task "x": found nothing, expected a mapping'),
@@ -732,10 +734,11 @@ def test_hints_say_what_is_allowed(tmp_path):
         load_config(base=tmp_path)
     assert [problem.hint for problem in caught.value.problems] == [
         'it stands under "config:"',
-        "allowed: name, collector, config, schedule, timezone, priority, timeout, retry, overlap, catch_up, expect, "
-        "after, when, run_on_start, enabled, keep_cursor",
+        "allowed: name, collector, normalizer, config, schedule, timezone, priority, timeout, retry, overlap, "
+        "catch_up, expect, after, when, run_on_start, enabled, keep_cursor, raw",
         'write a space after the ":"',
-        "Where the data comes from: arxiv, github or sec_edgar.",
+        "Where the data comes from: arxiv, github, sec_edgar, http_json, feed, or a class of your own such as "
+        "my_source:MyCollector.",
     ]
 
 
@@ -799,8 +802,8 @@ def test_a_fault_as_people_see_it(tmp_path):
         'tasks/x.yaml:4:5: unknown key "shedule" in task "x"; did you mean "schedule"?\n'
         "        shedule: daily\n"
         "        ^\n"
-        "    allowed: name, collector, config, schedule, timezone, priority, timeout, retry, overlap, catch_up, "
-        "expect, after, when, run_on_start, enabled, keep_cursor"
+        "    allowed: name, collector, normalizer, config, schedule, timezone, priority, timeout, retry, overlap, "
+        "catch_up, expect, after, when, run_on_start, enabled, keep_cursor, raw"
     )
 
 

@@ -13,7 +13,7 @@ from stoma import collectors
 from stoma.hosts import HostRule
 from stoma.references import remember
 from stoma.scheduler.base import Dependency, Retry, Schedule, Task
-from stoma.scheduler.pipeline import fingerprint
+from stoma.scheduler.marks import fingerprint
 from stoma.scheduler.plan import Edit, Known, edits, plan
 from stoma.scheduler.settings import Api, Config
 

@@ -75,6 +75,17 @@ def test_a_new_name_is_a_new_version_of_the_same(store: Store, clock: Clock) -> 
     assert before["title"] == "Owner/Name"
 
 
+def test_a_new_name_that_the_other_mode_brings_is_the_same_too(store: Store, clock: Clock) -> None:
+    put(store, ROW)
+    clock.forward(hours=1)
+    put(store, ITEM | {"full_name": "Else/Where", "html_url": "https://github.com/Else/Where"})
+    # And somebody else takes the name that became free.
+    put(store, ROW | {"id": 8, "stars": 3})
+    found = {row["github_id"]: row for row in repositories(store)}
+    assert {number: row["full_name"] for number, row in found.items()} == {7: "Else/Where", 8: "Owner/Name"}
+    assert [found[number]["stars"] for number in (7, 8)] == [1510, 3]
+
+
 def test_a_row_without_number_shows_until_the_number_is_known(store: Store) -> None:
     nameless = {name: value for name, value in ROW.items() if name != "id"}
     put(store, nameless, nameless | {"full_name": "other/one"})

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from stoma.collectors.patience import Clock
 from stoma.errors import HostWait
-from stoma.hosts import Grant, HostRule, budget_name, rule_for
+from stoma.hosts import ANSWERED, Grant, HostRule, Outcome, budget_name, rule_for
 
 START = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 
@@ -48,6 +48,7 @@ class MemoryBudget:
         self.next_at: dict[str, datetime] = {}
         self.in_use: dict[int, str] = {}
         self.holds: list[timedelta] = []
+        self.outcomes: list[Outcome] = []
         self._numbers = 0
 
     def enter(self, host: str, hold: timedelta, patience: timedelta) -> Grant:
@@ -65,13 +66,17 @@ class MemoryBudget:
         self.in_use[self._numbers] = name
         self.holds.append(hold)
         self.events.append(("enter", host))
-        return Grant((turn - now).total_seconds(), self._numbers)
+        return Grant((turn - now).total_seconds(), self._numbers, name)
 
-    def leave(self, grant: Grant) -> None:
+    def leave(self, grant: Grant, outcome: Outcome = ANSWERED) -> None:
         """Give the connection back."""
+        self.outcomes.append(outcome)
         self.events.append(("leave", self.in_use.pop(grant.connection)))
 
     def cool(self, host: str, until: datetime, reason: str) -> None:
         """Refuse the host until then."""
         self.cooling[budget_name(host)] = until
         self.events.append(("cool", host, reason))
+
+    def close(self) -> None:
+        """Nothing was only counted."""

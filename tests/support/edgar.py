@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from hashlib import md5
 from zoneinfo import ZoneInfo
 
 from tests.support.server import Asked, Reply, Server
@@ -73,6 +75,8 @@ class Edgar:
 
     files: dict[str, bytes | Reply] = field(default_factory=dict)
     entries: list[str] = field(default_factory=list)
+    # Called before each page of the feed is made.
+    on_feed: Callable[[], None] = lambda: None
     server: Server = field(init=False)
 
     def __post_init__(self) -> None:
@@ -101,8 +105,14 @@ class Edgar:
     def _answer(self, asked: Asked) -> Reply:
         if asked.path in self.files:
             found = self.files[asked.path]
-            return found if isinstance(found, Reply) else Reply(body=found)
+            if isinstance(found, Reply):
+                return found
+            tag = f'"{md5(found, usedforsecurity=False).hexdigest()}"'
+            if asked.headers.get("if-none-match") == tag:
+                return Reply(304, headers={"ETag": tag})
+            return Reply(body=found, headers={"ETag": tag})
         if asked.path == "/cgi-bin/browse-edgar":
+            self.on_feed()
             start = int(asked.query["start"])
             if start > 5000:
                 return Reply(503, b"<html><title>SEC.gov | File Unavailable</title></html>")

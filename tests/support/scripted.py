@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from stoma.collectors.base import BaseCollector, Collection
+from stoma.collectors.base import BaseCollector, Collection, Estimate
 from stoma.normalizers.base import BaseNormalizer
 from stoma.records import CollectorResult, Record
 
@@ -23,6 +23,8 @@ class Script:
         self.asked: list[int] = []
         self.collections: list[Collection] = []
         self.hanging = threading.Event()
+        # How many items of the last page were not modified.
+        self.unmodified = 0
 
     def items(self, number: int) -> list[dict[str, Any]]:
         return [{"n": number * self.per_page + k} for k in range(self.per_page)]
@@ -36,23 +38,30 @@ class ScriptedCollector(BaseCollector):
     origin = "http://127.0.0.1"
     not_selecting = frozenset({"page_size"})
 
+    def estimate(self, collection: Collection) -> Estimate:
+        script = SCRIPTS[collection.config["script"]]
+        return Estimate(script.pages, script.pages * script.per_page, "127.0.0.1", is_told=True)
+
     def collect(self, collection: Collection) -> Iterator[CollectorResult]:
         script = SCRIPTS[collection.config["script"]]
         script.collections.append(collection)
         start = collection.progress.page["page"] if collection.progress else 0
+        # Each window of the past has items of its own.
+        shift = collection.span.first.toordinal() * 1000 if collection.span else 0
         for number in range(start, script.pages):
             script.asked.append(number)
             script.before_page(number, collection)
             is_last = number + 1 == script.pages
             yield CollectorResult(
                 source=self.source,
-                items=script.items(number),
+                items=[item | {"n": item["n"] + shift} if shift else item for item in script.items(number)],
                 url=f"http://127.0.0.1/{number}",
                 fetched_at=collection.now,
                 next_page=None if is_last else {"page": number + 1},
                 window={"begun": collection.now.isoformat()},
                 cursor={"page": number},
                 expected=script.pages * script.per_page,
+                unmodified=script.unmodified if is_last else 0,
             )
 
 

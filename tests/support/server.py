@@ -31,6 +31,8 @@ class Asked:
     path: str
     query: dict[str, str]
     headers: dict[str, str]
+    body: bytes = b""
+    method: str = "GET"
 
 
 @dataclass(frozen=True)
@@ -139,15 +141,18 @@ class Server:
         line = lines.readline().decode("latin-1")
         if not line.strip():
             return None
-        target = line.split(" ")[1]
+        method, target = line.split(" ")[:2]
         headers = {}
         while (line := lines.readline().decode("latin-1").strip()) != "":
             name, _, value = line.partition(":")
             headers[name.strip().lower()] = value.strip()
+        body = lines.read(int(headers.get("content-length", 0)))
         parts = urlsplit(target)
         query = dict(parse_qsl(parts.query, keep_blank_values=True))
         with self._lock:
-            asked = Asked(len(self.requests) + 1, connection, time.monotonic(), parts.path, query, headers)
+            asked = Asked(
+                len(self.requests) + 1, connection, time.monotonic(), parts.path, query, headers, body, method
+            )
             self.requests.append(asked)
         return asked
 

@@ -6,13 +6,14 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from stoma.collectors.base import BaseCollector, Collection, Deadline, Progress
-from stoma.collectors.http import HttpClient, Limits, Response
+from stoma.collectors.base import BaseCollector, Collection, Deadline, Progress, Span, Validators
+from stoma.collectors.http import HttpClient, Kept, Limits, Response
 from stoma.records import CollectorResult
 from tests.support.budget import FakeClock, MemoryBudget
 from tests.support.server import Handler, Reply, Server
 
 AGENT = "Stoma/test"
+HERE = frozenset({"127.0.0.1", "localhost"})
 Serve = Callable[[Handler | Reply], Server]
 
 
@@ -25,6 +26,10 @@ class World:
         self.stopping = threading.Event()
         self.deadline = Deadline(600, self.clock.monotonic)
         self.told: list[str] = []
+        # What tests ask lies on this machine.
+        self.named = HERE
+        self.kept: list[Kept] = []
+        self.validators: Validators | None = None
         self.clients: list[HttpClient] = []
 
     def client(self, attempt: int = 1, **limits: Any) -> HttpClient:
@@ -38,6 +43,9 @@ class World:
             log=self.told.append,
             limits=Limits(**limits),
             clock=self.clock,
+            validators=self.validators,
+            named=self.named,
+            keep=self.kept.append,
         )
         self.clients.append(client)
         return client
@@ -52,6 +60,7 @@ class World:
         *,
         progress: Progress | None = None,
         cursor: Mapping[str, Any] | None = None,
+        span: Span | None = None,
         **limits: Any,
     ) -> Collection:
         """What a run would hand to its collector."""
@@ -62,6 +71,7 @@ class World:
             now=self.clock.now(),
             cursor=cursor,
             progress=progress,
+            span=span,
             log=self.told.append,
         )
 

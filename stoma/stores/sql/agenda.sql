@@ -76,7 +76,7 @@ delete from upstream_ends where task_id = :task_id;
 -- name: last_start
 -- When a run of a task started last; an older run may have been begun again.
 select max(started_at) as started_at
-from (select started_at from runs where task_id = :task_id order by id desc limit 100) r;
+from (select started_at from runs where task_id = :task_id and scope = 'live' order by id desc limit 100) r;
 
 -- name: skip_last
 select * from skips where task_id = :task_id order by id desc limit 1;

@@ -16,7 +16,8 @@ order by id;
 select * from skips where task_id = :task_id and last >= :start and first < :end order by first;
 
 -- name: oldest_run
-select coalesce(scheduled_for, created_at) as since_at from runs where task_id = :task_id order by id limit 1;
+select coalesce(scheduled_for, created_at) as since_at from runs
+where task_id = :task_id and scope = 'live' order by id limit 1;
 
 -- name: oldest_skip
 select first as since_at from skips where task_id = :task_id order by last limit 1;

@@ -15,3 +15,12 @@ cross join lateral (
     select external_id, last_seen_at from sightings
     where task_id = :task_id and source = :source and external_id = wanted.id offset 0
 ) known;
+
+-- name: record_contents
+-- What the records of one page say as they are stored.
+select known.* from jsonb_array_elements_text(:ids) as wanted(id)
+cross join lateral (
+    select external_id, kind, title, summary, url, authors, tags, published_at, updated_at, attributes, content_hash
+    from records
+    where source = :source and external_id = wanted.id offset 0
+) known;

@@ -6,3 +6,9 @@ where source = :source and external_id in (select value from json_each(:ids));
 -- name: sighting_known
 select external_id, last_seen_at from sightings
 where task_id = :task_id and source = :source and external_id in (select value from json_each(:ids));
+
+-- name: record_contents
+-- What the records of one page say as they are stored.
+select external_id, kind, title, summary, url, authors, tags, published_at, updated_at, attributes, content_hash
+from records
+where source = :source and external_id in (select value from json_each(:ids));

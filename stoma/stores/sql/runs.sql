@@ -11,7 +11,7 @@ returning *;
 
 -- name: run_claim
 -- The next run in the queue that may start now. Passed over: runs reserved by a process that lives, tasks that
--- run already, hosts that are cooling down or have as many runs as they take connections.
+-- run already in this scope, hosts that are cooling down or have as many runs as they take connections.
 update runs set
     status = 'running', fence = fence + 1, attempt = attempt + 1, owner = :owner, lease_until = :lease_until,
     started_at = coalesce(started_at, :now), not_before = null, reason = null
@@ -20,7 +20,8 @@ where id = (
     where r.status in ('pending', 'running', 'interrupted') and r.status <> 'running'
       and (r.not_before is null or r.not_before <= :now or r.not_before > :furthest)
       and (r.lease_until is null or r.lease_until < :now or r.lease_until > :furthest)
-      and not exists (select 1 from runs o where o.task_id = r.task_id and o.status = 'running')
+      and not exists (
+          select 1 from runs o where o.task_id = r.task_id and o.scope = r.scope and o.status = 'running')
       and not exists (
           select 1 from host_budgets b
           where b.host = r.host
@@ -39,7 +40,8 @@ update runs set
 where id = :id and owner = :owner
   and status in ('pending', 'interrupted')
   and (not_before is null or not_before <= :now)
-  and not exists (select 1 from runs o where o.task_id = runs.task_id and o.status = 'running')
+  and not exists (
+      select 1 from runs o where o.task_id = runs.task_id and o.scope = runs.scope and o.status = 'running')
 returning *;
 
 -- name: attempt_insert
@@ -66,7 +68,7 @@ where id = :id;
 update runs set
     status = :status, reason = :reason, error = :error, not_before = :not_before, finished_at = :finished_at,
     attempt = attempt - :not_a_try, owner = :reserved_by, lease_until = :reserved_until, fence = fence + 1,
-    pages = pages + :pages
+    pages = pages + :pages, seen = seen + :unmodified, unchanged = unchanged + :unmodified
 where id = :id and fence = :fence and status = 'running'
 returning *;
 
@@ -148,13 +150,33 @@ where status in ('pending', 'running', 'interrupted') and status <> 'running' an
 select * from runs where id = :id;
 
 -- name: run_open_of_task
+-- What is collected of the past holds up nothing that is due.
+select * from runs
+where task_id = :task_id and scope = 'live' and status in ('pending', 'running', 'interrupted') order by id;
+
+-- name: run_open_of_task_in_all
 select * from runs where task_id = :task_id and status in ('pending', 'running', 'interrupted') order by id;
 
 -- name: run_open
 select * from runs where status in ('pending', 'running', 'interrupted') order by queue_at, id;
 
 -- name: run_last_of_task
-select * from runs where task_id = :task_id order by id desc limit 1;
+select * from runs where task_id = :task_id and scope = 'live' order by id desc limit 1;
+
+-- name: run_of_trigger
+select * from runs where task_id = :task_id and trigger = :trigger;
+
+-- name: runs_of_scope
+-- The runs of one backfill, each a window.
+select * from runs where task_id = :task_id and scope = :scope order by id;
+
+-- name: news_last
+-- When a live run last brought anything new or changed; before that, when the first one began.
+select coalesce(
+    (select coalesce(finished_at, :now) from runs
+     where task_id = :task_id and scope = 'live' and (new > 0 or changed > 0) order by id desc limit 1),
+    (select coalesce(started_at, created_at) from runs
+     where task_id = :task_id and scope = 'live' order by id limit 1)) as since_at;
 
 -- name: run_history
 -- Newest first, below a given run.
@@ -189,7 +211,9 @@ on conflict (task_id, scope) do update set
 -- Cursor, progress, and what the last accepted run saw, in one look; one row, whether there are any or not.
 select c.fingerprint as cursor_mark, c.position, p.fingerprint, p."window", p.page, p.run_id,
     (select seen from runs
-     where task_id = :task_id and scope = 'live' and status = 'completed' order by id desc limit 1) as seen_before
+     where task_id = :task_id and scope = 'live' and status = 'completed' order by id desc limit 1) as seen_before,
+    exists (select 1 from http_validators v where v.task_id = :task_id) as has_validators,
+    exists (select 1 from gone g where g.task_id = :task_id) as is_gone
 from (select 1 as one) o
 left join cursors c on c.task_id = :task_id
 left join progress p on p.task_id = :task_id and p.scope = :scope;

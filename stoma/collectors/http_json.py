@@ -1,0 +1,249 @@
+"""Any REST source, declared only in YAML: what is asked, where the items lie, how it is paged, what is new.
+
+http_json_request   address, headers, body and credentials of one request
+http_json_answers   an answer as a value, and the items in it
+http_json_paging    what comes behind a page, and when a walk is over
+http_json_cursor    from which instant on it is asked, and how far it has been collected
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from stoma.collectors.answers import shown
+from stoma.collectors.base import BaseCollector, Collection, Estimate
+from stoma.collectors.http_json_answers import items_of, packed, read_json, reason
+from stoma.collectors.http_json_cursor import Cursor, Window, bounded, within
+from stoma.collectors.http_json_paging import BEHIND_THE_END, BY_NUMBER, MOST_PAGES, Page, Paging, Place
+from stoma.collectors.http_json_request import Question
+from stoma.errors import SourceRefused, UsageError
+from stoma.paths import Path, path_of
+from stoma.records import CollectorResult
+from stoma.references import REFERENCE, mask
+
+if TYPE_CHECKING:
+    from stoma.collectors.http import Response
+
+EXPIRED = frozenset({400, 410})
+"""How sources refuse a token that is too old."""
+
+TAKEN = frozenset({"arxiv", "github", "sec_edgar"})
+"""Sources whose records other collectors write."""
+
+
+class HttpJsonCollector(BaseCollector):
+    """Items of a JSON API, page by page. POST only asks: searches and GraphQL queries."""
+
+    # What is made of an item does not change which ones are collected. `key` does: under another one all are new.
+    not_selecting = frozenset({"fields", "measures"})
+
+    @classmethod
+    def origin_of(cls, config: Mapping[str, Any]) -> str:
+        """The address that is asked; empty where a reference stands for its host."""
+        url = str(config.get("url") or "")
+        return "" if REFERENCE.search(url.partition("://")[2].partition("/")[0]) else url
+
+    def selection(self, config: Mapping[str, Any]) -> dict[str, Any]:
+        """All but the bounds that may be moved without beginning anew: `max_pages` and `look_back`."""
+        found = super().selection(config)
+        for name, bound in (("paging", "max_pages"), ("cursor", "look_back")):
+            if isinstance(found.get(name), Mapping):
+                found[name] = {key: value for key, value in found[name].items() if key != bound}
+        return found
+
+    def estimate(self, collection: Collection) -> Estimate:
+        """Asks for the first page where it tells a total; else all that is known is that it takes a request."""
+        walk = _Walk.of(collection)
+        host = urlsplit(walk.question.url).hostname or ""
+        if walk.paging.total is None:
+            return Estimate(1, None, host)
+        page = walk.ask(walk.paging.place(None), b"", set())
+        if page.total is None:
+            return Estimate(1, None, host)
+        pages = -(-page.total // max(len(page.items), 1))
+        return Estimate(max(1, pages), page.total, host, is_told=True)
+
+    def collect(self, collection: Collection) -> Iterator[CollectorResult]:
+        """Yield the pages in order; a resumed run keeps its window, and begins it anew where its token has expired.
+
+        Raises UsageError where the config does not fit the source, SourceRefused where there are too many pages.
+        """
+        source = self.source_of(collection.config, collection.task_id)
+        if source in TAKEN:
+            raise UsageError(f"{source} is the source of another collector", "choose another: config.source")
+        walk = _Walk.of(collection)
+        progress = collection.progress
+        first = walk.paging.place(None)
+        here = walk.paging.place(progress.page) if progress is not None else first
+        may_expire, before, pages = here.onward is not None, b"", 0
+        # The tokens and links that led on so far: none of them leads on twice.
+        seen = {here.onward} if here.onward is not None else set()
+        while True:
+            try:
+                page = walk.ask(here, before, seen)
+            except _Expired as expired:
+                if not may_expire:
+                    raise SourceRefused(expired.message, expired.hint) from None
+                collection.log(f"{expired.message}; the place where it stood is gone, its window begins anew")
+                here, seen = first, set()
+                continue
+            may_expire, before, pages = False, page.digest, pages + 1
+            following = walk.paging.following(here, page)
+            walk.note(here, page, is_last=following is None)
+            most, is_limit = walk.limit()
+            if following is not None and pages >= most and is_limit:
+                collection.log(f"ends behind {pages} pages, as max_pages says; there is more")
+                following = None
+            yield walk.result(source, here, page, following)
+            if following is None:
+                return
+            if pages >= most:
+                raise SourceRefused(
+                    f"{page.url} was page {pages:,} of this run, and there are more; what came is kept",
+                    "the next run goes on there; paging.max_pages sets another limit",
+                )
+            here = following
+            if here.onward is not None:
+                seen.add(here.onward)
+
+
+class _Expired(SourceRefused):
+    """A token was refused as sources refuse one that is too old."""
+
+
+@dataclass(slots=True)
+class _Walk:
+    """One collection under way."""
+
+    collection: Collection
+    question: Question
+    paging: Paging
+    cursor: Cursor | None
+    window: Window
+    # The parameters that say what is new, or which days of the past are wanted.
+    bounds: Mapping[str, Any]
+    # None until the first answer shows the only list there is.
+    items: Path | None
+
+    @classmethod
+    def of(cls, collection: Collection) -> _Walk:
+        """What a config asks for; raises UsageError for a path that is none, and for days that nothing bounds."""
+        config = collection.config
+        try:
+            cursor = Cursor.of(config.get("cursor"))
+            paging = Paging.of(config.get("paging"))
+            items = path_of(config["items"]) if "items" in config else None
+            question = Question.of(config)
+        except ValueError as error:
+            raise UsageError(str(error)) from None
+        window = Window.of(collection.now, collection.cursor, collection.progress)
+        if collection.span is None:
+            bounds = window.values(cursor)
+        else:
+            cursor, bounds = bounded(cursor, collection.span)
+        return cls(collection, question, paging, cursor, window, bounds, items)
+
+    def ask(self, place: Place, before: bytes, seen: set[str | int]) -> Page:
+        """The page at a place; raises _Expired where a token is refused."""
+        is_link = isinstance(place.onward, str) and self.paging.kind != "cursor"
+        url, body = self.question.asked(
+            {**self.bounds, **self.paging.values(place)}, str(place.onward) if is_link else ""
+        )
+        refused: list[Response] = []
+
+        def read(response: Response) -> Page:
+            page = self._read(response)
+            if place.is_probe and page.digest == before:
+                # Some sources give their last page once more for any number behind it.
+                return replace(page, items=[])
+            self.paging.judge(place, page, before, seen)
+            return page
+
+        def explain(response: Response) -> str:
+            refused.append(response)
+            return reason(response)
+
+        def unchanged(count: int) -> Page:
+            return Page([], shown(url), self.collection.now, unmodified=count)
+
+        # One answer has to be the whole of what it stands for: what is asked by date or in pages never is.
+        is_whole = not self.paging.kind and self.cursor is None
+        try:
+            return self.collection.http.ask(
+                self.question.method,
+                url,
+                headers=self.question.headers,
+                body=body,
+                parse=read,
+                explain=explain,
+                unchanged=unchanged if is_whole else None,
+            )
+        except SourceRefused as error:
+            status = refused[-1].status if refused else 0
+            if place.is_probe and status in BEHIND_THE_END:
+                self.collection.log(f"{error.message}; taken as the end, for the page before was not full")
+                return Page([], refused[-1].shown, refused[-1].fetched_at)
+            if place.onward is not None and status in EXPIRED:
+                raise _Expired(error.message, error.hint) from None
+            if self.paging.kind in BY_NUMBER and place.taken and status in BEHIND_THE_END and not error.hint:
+                error.hint = "if it refuses pages behind its last one, tell it by: paging.size, total or more"
+            raise
+
+    def _read(self, response: Response) -> Page:
+        value, where = read_json(response), response.shown
+        items, self.items = items_of(value, self.items, where)
+        onward = self.paging.onward(value, response.headers, where)
+        if onward is not None and self.paging.kind != "cursor":
+            onward = self.question.leads_on(response.url, str(onward), where)
+        return Page(
+            items=items,
+            url=where,
+            fetched_at=response.fetched_at,
+            onward=onward,
+            total=self.paging.total_in(value, where),
+            more=self.paging.more_in(value, where),
+            digest=blake2b(packed(items), digest_size=16).digest() if self.paging.kind else b"",
+        )
+
+    def note(self, here: Place, page: Page, *, is_last: bool) -> None:
+        """Let the window know what a page has shown, and tell what is odd about its numbers."""
+        if self.collection.span is None:
+            self.window = self.window.with_items(page.items, self.cursor)
+        taken, total = here.taken + len(page.items), page.total or here.total
+        if self.paging.total is not None and total is None and page.items and not here.taken:
+            self.collection.log(f"paging.total: {self.paging.total.text} leads to no number")
+        if is_last and page.more is not False and taken < (total or 0):
+            self.collection.log(f"{page.url} is the last page: {taken:,} of {total:,} items were given")
+
+    def limit(self) -> tuple[int, bool]:
+        """How many pages a run reads, and whether it may end there; what has to be complete may not."""
+        most = self.paging.max_pages
+        if self.collection.span is not None:
+            return max(most or 0, MOST_PAGES), False
+        return most or MOST_PAGES, most is not None and self.cursor is None
+
+    def result(self, source: str, here: Place, page: Page, following: Place | None) -> CollectorResult:
+        """A page as the pipeline takes it."""
+        span, items = self.collection.span, page.items
+        if span is not None and self.cursor is not None:
+            items = within(items, self.cursor, span)
+        token = self.paging.token(here, following) if following is not None else None
+        if token is not None and mask(str(token)) != str(token):
+            # A secret is not kept; without it nobody could go on from there.
+            token = {}
+        is_end = following is None and span is None
+        return CollectorResult(
+            source=source,
+            items=items,
+            url=page.url,
+            fetched_at=page.fetched_at,
+            next_page=token,
+            window=self.window.kept(),
+            cursor=self.window.cursor() if is_end else None,
+            expected=page.total or here.total,
+            unmodified=page.unmodified,
+        )

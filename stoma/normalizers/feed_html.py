@@ -1,0 +1,66 @@
+"""Text with markup as the plain text that a person would read. Pure."""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+from typing import Any
+
+_TAG = re.compile(r"<[^<>]*>")
+_HTML = frozenset({"text/html", "application/xhtml+xml", "html", "xhtml", ""})
+_UNREAD = frozenset({"script", "style", "head", "title", "template", "iframe", "object"})
+
+# Elements inside a line: no blank stands for their borders, as in <b>un</b>likely.
+_INSIDE = frozenset({
+    "a", "abbr", "acronym", "b", "bdi", "bdo", "big", "cite", "code", "data", "del", "dfn", "em", "font",
+    "i", "ins", "kbd", "mark", "q", "s", "samp", "small", "span", "strike", "strong", "sub", "sup",
+    "time", "tt", "u", "var", "wbr",
+})  # fmt: skip
+
+
+def plain(text: str, kind: str = "text/html") -> str:
+    """The text without markup, entities as their letters, each run of blanks as one."""
+    if kind in _HTML and ("<" in text or "&" in text):
+        text = _read(text) if "<" in text else unescape(text)
+    return " ".join(text.split())
+
+
+def shortened(text: str, longest: int) -> str:
+    """At most so many characters, cut between words."""
+    if len(text) <= longest:
+        return text
+    return f"{text[: longest - 1].rsplit(' ', 1)[0][: longest - 2]} …"
+
+
+def _read(text: str) -> str:
+    from lxml import etree
+
+    parser = etree.HTMLParser(remove_comments=True, remove_pis=True, huge_tree=True, encoding="utf-8")
+    try:
+        # As bytes: text that declares an encoding of its own is refused. The element holds what has no tags around it.
+        root = etree.fromstring(f"<div>{text}</div>".replace("\0", " ").encode("utf-8", "replace"), parser)
+    except (etree.XMLSyntaxError, ValueError):
+        root = None
+    # What lies too deep (2,048 elements) ends the tree without an error.
+    if root is None or parser.error_log.filter_from_fatals():
+        return unescape(_TAG.sub(" ", text))
+    return "".join(_pieces(root))
+
+
+def _pieces(root: Any) -> list[str]:
+    """The texts of a tree in order, with blanks where elements stand on lines of their own."""
+    from lxml import etree
+
+    found: list[str] = []
+    walk = etree.iterwalk(root, events=("start", "end"))
+    for event, node in walk:
+        if node.tag not in _INSIDE:
+            found.append(" ")
+        if event == "start":
+            if node.tag in _UNREAD:
+                walk.skip_subtree()
+            elif node.text:
+                found.append(node.text)
+        elif node.tail:
+            found.append(node.tail)
+    return found

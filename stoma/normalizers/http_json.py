@@ -1,0 +1,210 @@
+"""Items of a declared source as records: by the fields that the config names, else as they are.
+
+Without `fields` the whole item is kept as attributes, and title, summary, url and dates are guessed from usual names;
+a guess that is none is left out. With `fields` a record has what they name and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+from stoma.errors import UsageError
+from stoma.instants import instant_of
+from stoma.normalizers.base import BaseNormalizer
+from stoma.normalizers.http_json_fields import Field, as_number, id_of, line_of, names_of
+from stoma.paths import Path, path_of
+from stoma.records import CollectorResult, Record, Reject
+
+TITLES = ("title", "full_name", "name", "headline", "subject", "label", "display_name")
+SUMMARIES = ("summary", "description", "abstract", "excerpt", "content_text", "text", "body")
+URLS = ("html_url", "web_url", "url", "link", "permalink", "href", "external_url")
+PUBLISHED = (
+    "published_at", "publishedAt", "published", "date_published", "datePublished", "created_at", "createdAt",
+    "created", "pubDate", "pub_date", "date", "timestamp",
+)  # fmt: skip
+UPDATED = (
+    "updated_at", "updatedAt", "updated", "date_modified", "dateModified", "modified_at", "modifiedAt",
+    "modified", "last_modified", "lastModified",
+)  # fmt: skip
+KEYS = ("id", "_id", "uuid", "guid")
+"""What makes an item unique where the config does not say; behind them comes its url."""
+
+KIND = "entry"
+OWN = frozenset({"title", "summary", "url", "kind", "authors", "tags", "published_at", "updated_at"})
+"""Names in `fields` that are fields of a record; every other one is an attribute."""
+
+
+class HttpJsonNormalizer(BaseNormalizer):
+    """Any item of JSON; one that is no mapping counts as `{value: item}`."""
+
+    def __init__(self, config: Mapping[str, Any] | None = None) -> None:
+        """Raises UsageError for a path that is none."""
+        try:
+            self._shape = _Shape.of(config or {})
+        except ValueError as error:
+            raise UsageError(str(error)) from None
+
+    def prepared(self, config: Mapping[str, Any]) -> HttpJsonNormalizer:
+        """The same for a task with this config."""
+        return HttpJsonNormalizer(config)
+
+    def normalize(self, result: CollectorResult) -> list[Record | Reject]:
+        """The records of a page, in order; an item that cannot be one becomes a reject."""
+        found: list[Record | Reject] = []
+        for item in result.items:
+            try:
+                found.append(self.normalize_item(item, result))
+            except ValueError as error:
+                found.append(Reject(str(error), item))
+            except Exception as error:  # a stranger's data may break anything; the page goes on
+                found.append(Reject(f"{type(error).__name__}: {error}", item))
+        return found
+
+    def normalize_item(self, item: Any, result: CollectorResult) -> Record:
+        """One item as a record; raises ValueError saying what keeps it from being one."""
+        is_scalar = not isinstance(item, dict)
+        if is_scalar:
+            item = {"value": item}
+        shape = self._shape
+        own, attributes = shape.guessed(item) if shape.fields is None else shape.named(item, result.url)
+        return Record(
+            source=result.source,
+            external_id=shape.key(item, own["url"], is_scalar=is_scalar),
+            kind=own.get("kind") or KIND,
+            title=own["title"],
+            summary=own["summary"],
+            url=own["url"],
+            authors=own.get("authors", ()),
+            tags=own.get("tags", ()),
+            published_at=own["published_at"],
+            updated_at=own["updated_at"],
+            attributes=attributes,
+            measures=shape.measured(item),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """What a config makes of an item."""
+
+    keys: tuple[Path, ...]
+    # None: nothing is named, so that all is kept and the rest guessed.
+    fields: tuple[Field, ...] | None
+    measures: tuple[Field, ...]
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any]) -> _Shape:
+        given, fields, measures = config.get("key"), config.get("fields"), config.get("measures")
+        named = [given] if isinstance(given, str) else given or []
+        return cls(
+            keys=tuple(path_of(text) for text in named),
+            fields=None if fields is None else tuple(Field.of(name, told) for name, told in fields.items()),
+            measures=tuple(Field.of(name, told, as_number) for name, told in (measures or {}).items()),
+        )
+
+    def key(self, item: Mapping[str, Any], url: str, *, is_scalar: bool) -> str:
+        """What makes the item unique; several parts are joined by `:`, which is escaped inside them."""
+        if self.keys:
+            parts = [_part(path, item) for path in self.keys]
+            if len(parts) == 1:
+                return parts[0]
+            return ":".join(part.replace("%", "%25").replace(":", "%3A") for part in parts)
+        names = ("value",) if is_scalar else KEYS
+        found = next((item[name] for name in names if item.get(name) not in (None, "")), None)
+        if isinstance(found, str | int | float) and not isinstance(found, bool):
+            return id_of(found)
+        if url:
+            return url
+        raise ValueError(f"it has no {', '.join(KEYS)} or url; name the field that makes it unique: key")
+
+    def named(self, item: Mapping[str, Any], page_url: str) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The fields of the record that the config names, and the attributes."""
+        values = {field.name: field.value(item) for field in self.fields or ()}
+        own: dict[str, Any] = {}
+        for name in ("title", "summary", "kind"):
+            own[name] = _made(name, line_of, values.get(name))
+        own["url"] = _absolute(_made("url", line_of, values.get("url")), page_url)
+        for name in ("authors", "tags"):
+            own[name] = _made(name, names_of, values.get(name))
+        for name in ("published_at", "updated_at"):
+            value = values.get(name)
+            own[name] = None if value in (None, "") else _made(name, instant_of, value)
+        others = {name: value for name, value in values.items() if name not in OWN and value is not None}
+        return own, others
+
+    def guessed(self, item: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The fields of the record by usual names, and the whole item as attributes, but for what is only measured."""
+        own = {
+            "title": " ".join(_text(item, TITLES).split()),
+            "summary": _text(item, SUMMARIES),
+            "url": _text(item, URLS, ("https://", "http://")),
+            "published_at": _instant(item, PUBLISHED),
+            "updated_at": _instant(item, UPDATED),
+        }
+        attributes = item
+        for field in self.measures:
+            keys = field.path.keys if field.path is not None else None
+            attributes = _without(attributes, keys) if keys else attributes
+        return own, attributes
+
+    def measured(self, item: Mapping[str, Any]) -> dict[str, float]:
+        found = ((field.name, field.value(item)) for field in self.measures)
+        return {name: value for name, value in found if value is not None}
+
+
+def _part(path: Path, item: Mapping[str, Any]) -> str:
+    try:
+        found = path.find(item)
+        part = "" if found is None else id_of(found)
+    except ValueError as error:
+        raise ValueError(f"key: {path.text}: {error}") from None
+    if not part:
+        raise ValueError(f"key: {path.text} leads to nothing")
+    return part
+
+
+def _made(name: str, make: Any, value: Any) -> Any:
+    try:
+        return make(value)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
+
+
+def _text(item: Mapping[str, Any], names: tuple[str, ...], begins: tuple[str, ...] = ("",)) -> str:
+    for name in names:
+        value = item.get(name)
+        if isinstance(value, str) and value.startswith(begins) and (text := value.strip()):
+            return text
+    return ""
+
+
+def _instant(item: Mapping[str, Any], names: tuple[str, ...]) -> datetime | None:
+    for name in names:
+        value = item.get(name)
+        if value:
+            try:
+                return instant_of(value)
+            except ValueError:
+                continue
+    return None
+
+
+def _absolute(url: str, page_url: str) -> str:
+    """An address that may be written from the page it stands on."""
+    if not url or urlsplit(url).scheme:
+        return url
+    parts = urlsplit(page_url)
+    return urljoin(parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl(), url)
+
+
+def _without(item: Mapping[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:
+    """The item without what these keys lead to; what it is made of stays as it is."""
+    name, *rest = keys
+    inner = item.get(name)
+    if not rest or not isinstance(inner, Mapping):
+        return {key: value for key, value in item.items() if rest or key != name}
+    return {**item, name: _without(inner, tuple(rest))}

@@ -1,0 +1,163 @@
+"""How one field of a record is made of an item: where it is found, what it becomes, and what stands in for it. Pure."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from stoma.instants import instant_of, written
+from stoma.paths import Path, path_of
+from stoma.wording import shown
+
+_WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+_LARGEST = 2**63
+_NAMES = ("name", "login", "title", "label", "term", "display_name", "full_name")
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One entry of `fields` or `measures`; `cast` raises ValueError."""
+
+    name: str
+    path: Path | None
+    cast: Callable[[Any], Any] | None
+    default: Any = None
+
+    @classmethod
+    def of(cls, name: str, given: str | Mapping[str, Any], cast: Callable[[Any], Any] | None = None) -> Field:
+        """A path, or a mapping with a path, a default or both; `cast` holds where the config names none."""
+        if isinstance(given, str):
+            return cls(name, path_of(given), cast)
+        path = path_of(given["path"]) if "path" in given else None
+        return cls(name, path, CASTS.get(given.get("cast", ""), cast), given.get("default"))
+
+    def value(self, item: Any) -> Any:
+        """What the field is for this item; raises ValueError where it is something else and there is no default."""
+        try:
+            found = self.path.find(item) if self.path is not None else None
+            if found is not None:
+                return self.cast(found) if self.cast is not None else found
+        except ValueError as error:
+            if self.default is None:
+                raise ValueError(f"{self.name}: {error}") from None
+        return self.default
+
+
+def as_int(value: Any) -> int:
+    """A whole number; a text or a number with nothing behind the point will do."""
+    try:
+        number = int(value) if isinstance(value, str) and "." not in value else float_of(value)
+        found = int(number)
+    except (ValueError, OverflowError):
+        raise _not(value, "a whole number") from None
+    if found != number or not -_LARGEST <= found < _LARGEST:
+        raise _not(value, "a whole number of at most 64 bits")
+    return found
+
+
+def as_float(value: Any) -> float:
+    """A number with a point."""
+    return float(float_of(value))
+
+
+def as_number(value: Any) -> int | float:
+    """A number as it is, or one that a text spells."""
+    if isinstance(value, str) and re.fullmatch(r"\s*[+-]?[0-9]+\s*", value):
+        return as_int(value)
+    if isinstance(value, bool):
+        raise _not(value, "a number")
+    return float_of(value)
+
+
+def float_of(value: Any) -> int | float:
+    """A finite number from a number, true or false, or a text."""
+    if isinstance(value, int | float):
+        found: int | float = value
+    elif isinstance(value, str):
+        try:
+            found = float(value)
+        except ValueError:
+            raise _not(value, "a number") from None
+    else:
+        raise _not(value, "a number")
+    if not math.isfinite(found):
+        raise _not(value, "a number")
+    return found
+
+
+def as_text(value: Any) -> str:
+    """A text; of lists and mappings their JSON."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return orjson.dumps(value).decode()
+    return str(value)
+
+
+def as_bool(value: Any) -> bool:
+    """True or false, also as 1 and 0, or in words."""
+    found = _WORDS.get(str(value).strip().lower())
+    if found is None:
+        raise _not(value, "true or false")
+    return found
+
+
+def as_date(value: Any) -> str:
+    """An instant as text: ISO 8601 in UTC."""
+    instant = instant_of(value)
+    return str(written(instant, "iso")) if not instant.microsecond else instant.isoformat()[:-6] + "Z"
+
+
+def as_list(value: Any) -> list[Any]:
+    """A list; a text is cut at its commas, anything else is the only entry."""
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    return value if isinstance(value, list) else [value]
+
+
+CASTS: Mapping[str, Callable[[Any], Any]] = {
+    "int": as_int,
+    "float": as_float,
+    "str": as_text,
+    "bool": as_bool,
+    "date": as_date,
+    "list": as_list,
+}
+
+
+def line_of(value: Any) -> str:
+    """One line of text for a record; raises ValueError for what is no single value."""
+    if value is None:
+        return ""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise _not(value, "text")
+    return " ".join(str(value).split())
+
+
+def names_of(value: Any) -> tuple[str, ...]:
+    """Names from a list of texts or of mappings with a name, or from one of these."""
+    found = []
+    for one in value if isinstance(value, list) else [value]:
+        if isinstance(one, Mapping):
+            one = next((one[name] for name in _NAMES if isinstance(one.get(name), str)), None)
+        found.append(line_of(one))
+    return tuple(dict.fromkeys(name for name in found if name))
+
+
+def id_of(value: Any) -> str:
+    """A part of a key: a text, or the digits of a number; raises ValueError for anything else."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise _not(value, "a text or a number")
+    return str(value).strip()
+
+
+def _not(value: Any, wanted: str) -> ValueError:
+    found = shown(value if isinstance(value, str) else repr(value), 60)
+    if isinstance(value, Mapping | list):
+        found = "a list" if isinstance(value, list) else "a mapping"
+    return ValueError(f"found {found}, expected {wanted}")

@@ -1,0 +1,7 @@
+-- ETag and Last-Modified of the answers that a task has accepted.
+
+-- name: validators_of
+select * from http_validators where task_id = :task_id;
+
+-- name: validators_forget
+delete from http_validators where task_id = :task_id;
