@@ -4,7 +4,7 @@ StomaError                     every error that a person may see: one line and a
 ├── ConfigError                what is written cannot be used; carries every Problem found (exit 2)
 ├── UsageError                 a command or a request asks for something impossible (exit 2, HTTP 400)
 │   └── NotFound               an unknown task, preset or run (HTTP 404)
-├── Blocked                    a task cannot run yet: a reference is unset, a source is not part of this version
+├── Blocked                    a task cannot run yet: a reference is unset, its code cannot be used
 ├── SourceError                a source could not be read; by default worth another try
 │   ├── Unreachable            no connection, no name, a reset, a silence
 │   ├── SourceBusy             the source asks for patience (429, 503); knows until when

@@ -31,8 +31,8 @@ def test_both_tables_and_the_schemas_know_the_same_sources() -> None:
 
 @pytest.mark.parametrize("name", list(COLLECTORS))
 def test_a_source_has_a_file_called_like_it_in_each_stage(name: str) -> None:
-    assert (COLLECTORS[name] or "").startswith(f"stoma.collectors.{name}:")
-    assert (NORMALIZERS[name] or "").startswith(f"stoma.normalizers.{name}:")
+    assert COLLECTORS[name].startswith(f"stoma.collectors.{name}:")
+    assert NORMALIZERS[name].startswith(f"stoma.normalizers.{name}:")
     assert isinstance(collectors.make(name), BaseCollector)
     assert isinstance(normalizers.make(name), BaseNormalizer)
 

@@ -6,10 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from stoma.cli.output import INTERRUPTED, NOT_COMPLETE, WELL, console, print_json, print_table, several, tell
-from stoma.collectors import COLLECTORS
 from stoma.scheduler.base import Run, Task, TaskStatus
 from stoma.signals import stopped_by_signals
 
@@ -46,12 +43,7 @@ def choose(config: Config, store: Store, task_ids: Sequence[str], presets: Seque
         # The demo leaves out what it cannot play.
         return [config.tasks[task_id] for task_id in dict.fromkeys(names) if task_id in config.tasks]
     overrides = store.agenda.overrides()
-    chosen = [task for task in config.tasks.values() if overrides.get(task.id, task.enabled)]
-    # Nobody asked for these by name, and nothing that a person can do would let them run.
-    left_out = [task.id for task in chosen if COLLECTORS.get(task.collector, "") is None]
-    if left_out:
-        click.echo(f"left out, this version has no collector for them: {', '.join(left_out)}", err=True)
-    return [task for task in chosen if task.id not in left_out]
+    return [task for task in config.tasks.values() if overrides.get(task.id, task.enabled)]
 
 
 def run_here(config: Config, store: Store, tasks: Sequence[Task], as_json: bool) -> int:

@@ -9,9 +9,8 @@ from urllib.parse import urlsplit
 
 from stoma import own
 from stoma.collectors.base import BaseCollector
-from stoma.errors import Blocked
 
-COLLECTORS: dict[str, str | None] = {
+COLLECTORS: dict[str, str] = {
     "arxiv": "stoma.collectors.arxiv:ArxivCollector",
     "github": "stoma.collectors.github:GithubCollector",
     "sec_edgar": "stoma.collectors.sec_edgar:SecEdgarCollector",
@@ -31,10 +30,7 @@ def kind(name: str) -> type[BaseCollector]:
     """The class behind a name or a path."""
     if name not in COLLECTORS:
         return own.find(name, KIND)
-    path = COLLECTORS[name]
-    if path is None:
-        raise Blocked(f"the {name} collector is not part of this version", "its tasks wait for a later one")
-    module, _, found = path.partition(":")
+    module, _, found = COLLECTORS[name].partition(":")
     return cast("type[BaseCollector]", getattr(import_module(module), found))
 
 
@@ -48,7 +44,7 @@ def host_of(name: str, config: Mapping[str, Any]) -> str:
 
 def _origin_of(name: str, config: Mapping[str, Any]) -> str:
     if name in COLLECTORS:
-        return kind(name).origin_of(config) if COLLECTORS[name] else ""
+        return kind(name).origin_of(config)
     try:
         return kind(name).origin_of(config)
     except Exception:  # a stranger's code; its run will say so

@@ -6,10 +6,9 @@ from importlib import import_module
 from typing import cast
 
 from stoma import own
-from stoma.errors import Blocked
 from stoma.normalizers.base import BaseNormalizer
 
-NORMALIZERS: dict[str, str | None] = {
+NORMALIZERS: dict[str, str] = {
     "arxiv": "stoma.normalizers.arxiv:ArxivNormalizer",
     "github": "stoma.normalizers.github:GithubNormalizer",
     "sec_edgar": "stoma.normalizers.sec_edgar:SecEdgarNormalizer",
@@ -29,10 +28,7 @@ def kind(name: str) -> type[BaseNormalizer]:
     """The class behind a name or a path."""
     if name not in NORMALIZERS:
         return own.find(name, KIND)
-    path = NORMALIZERS[name]
-    if path is None:
-        raise Blocked(f"the {name} normalizer is not part of this version", "its tasks wait for a later one")
-    module, _, found = path.partition(":")
+    module, _, found = NORMALIZERS[name].partition(":")
     return cast("type[BaseNormalizer]", getattr(import_module(module), found))
 
 

@@ -105,8 +105,6 @@ def blocked_reason(task: Task, config: Config) -> str | None:
     """Why a task cannot run now, and what to do about it; None when it can."""
     from stoma import collectors
 
-    if collectors.COLLECTORS.get(task.collector, "") is None:
-        return f"declared, but this version does not include the {task.collector} collector yet"
     if reason := unset(task.config, config.base):
         return reason
     if reason := owncode.reason(task):

@@ -9,7 +9,7 @@ import pytest
 
 from stoma import collectors, normalizers
 from stoma.collectors.base import BaseCollector
-from stoma.errors import Blocked, NotFound
+from stoma.errors import NotFound
 from stoma.normalizers.base import BaseNormalizer
 
 
@@ -26,14 +26,6 @@ def test_what_is_in_the_tables_can_be_made(name: str):
     assert collector.origin_of({"url": "https://x.org/y"}).startswith("https://")
     assert collector.collect.__doc__
     assert isinstance(normalizers.make(name), BaseNormalizer)
-
-
-@pytest.mark.parametrize("table", [collectors, normalizers])
-def test_a_later_source_is_blocked_and_says_so(table, monkeypatch: pytest.MonkeyPatch):
-    names = collectors.COLLECTORS if table is collectors else normalizers.NORMALIZERS
-    monkeypatch.setitem(names, "later", None)
-    with pytest.raises(Blocked, match=r"the later .* is not part of this version"):
-        table.make("later")
 
 
 @pytest.mark.parametrize("table", [collectors, normalizers])

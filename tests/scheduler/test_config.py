@@ -912,13 +912,6 @@ def test_an_unset_reference_blocks(tmp_path, monkeypatch):
     assert blocked_reason(task, Config(tmp_path)) is None
 
 
-def test_a_collector_of_a_later_version_blocks(tmp_path, monkeypatch):
-    monkeypatch.setitem(collectors.COLLECTORS, "github", None)
-    assert blocked_reason(create_custom_task("a", "A", "github"), Config(tmp_path)) == (
-        "declared, but this version does not include the github collector yet"
-    )
-
-
 def test_a_source_that_wants_to_know_who_asks_blocks(config, monkeypatch):
     task = create_custom_task("a", "A", "sec_edgar")
     assert blocked_reason(task, config) == (

@@ -105,8 +105,7 @@ def test_a_cursor_of_another_query_starts_anew() -> None:
     assert found.starts_anew is not None
 
 
-def test_a_task_that_cannot_run_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(collectors.COLLECTORS, "later", None)
+def test_a_task_that_cannot_run_says_why() -> None:
     [found] = plan(
         None, config(replace(task(), collector="later")), Known(cursors={"t": {"fingerprint": "x"}}), NOW
     ).tasks
