@@ -11,7 +11,7 @@ StomaError                     every error that a person may see: one line and a
 │   ├── SourceRefused          a lasting refusal (400, 401, 404): never tried again
 │   │   └── SourceGone         the source says that it is gone for good (410): not asked again
 │   └── BadAnswer              an answer that is not what it should be
-├── HostWait                   the budget of a host is spent for longer than a run may wait; no request was made
+├── HostWait                   the budget of a host is spent for longer than a run may wait; that request was not made
 ├── DeadlineExceeded           a run used up its time
 ├── Stopped                    a run was asked to stop between two pages
 └── StoreError                 the store could not do it
@@ -104,9 +104,10 @@ class Blocked(StomaError):
 
 
 class SourceError(StomaError):
-    """A source could not be read."""
+    """A source could not be read; `until` says before when another try is of no use, where that is known."""
 
     retry = True
+    until: datetime | None = None
 
 
 class Unreachable(SourceError):
@@ -122,7 +123,7 @@ class SourceBusy(SourceError):
 
     def __init__(self, message: str, until: datetime, hint: str = "") -> None:
         super().__init__(message, hint)
-        self.until = until
+        self.until: datetime = until
 
 
 class SourceRefused(SourceError):
@@ -140,12 +141,17 @@ class BadAnswer(SourceError):
 
 
 class HostWait(StomaError):
-    """The host may not be asked before `until`; the run gives its slot back and this is not a try."""
+    """The host may not be asked before `until`; the run gives its slot back.
 
-    def __init__(self, host: str, until: datetime, reason: str) -> None:
+    That is no try, unless `retry` is set: by who knows that this one asked and has brought nothing.
+    `is_turn` when the next turn is that far, by the rule of the host.
+    """
+
+    def __init__(self, host: str, until: datetime, reason: str, *, is_turn: bool = False) -> None:
         super().__init__(f"host busy: {host} may be asked again at {until:%Y-%m-%d %H:%M:%S} UTC ({reason})")
         self.host = host
         self.until = until
+        self.is_turn = is_turn
 
 
 class DeadlineExceeded(StomaError):

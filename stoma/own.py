@@ -1,23 +1,29 @@
 """Code of your own: a collector or normalizer named by its path, such as `my_source:MyCollector`, or offered by an
 installed package under a name (an entry point).
 
-Python code is read once in the life of a process. Whatever is wrong with it becomes a Blocked that says where and why.
+Python code is read once in the life of a process, on a thread of its own and within bounds. Whatever is wrong with it
+becomes a Blocked that says where and why.
 """
 
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import re
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
+from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stoma.errors import Blocked, NotFound
+from stoma.importing import Import
 from stoma.references import mask
 from stoma.wording import did_you_mean, nearest, shown
 
@@ -26,6 +32,12 @@ if TYPE_CHECKING:
 
 RETRY_SECONDS = 10.0
 """Code that could not be used is tried again after this: its file may have been mended."""
+
+PATIENCE_SECONDS = 4.0
+"""How long an import may take before its tasks are blocked; what takes longer is used as soon as it is there."""
+
+AGAIN_SECONDS = 0.5
+"""How long anybody waits where the same code could not be used before."""
 
 _PATH = re.compile(r"([^\W\d]\w*(?:\.[^\W\d]\w*)*):([^\W\d]\w*(?:\.[^\W\d]\w*)*)")
 
@@ -43,6 +55,35 @@ class Kind:
 _folders: list[Path] = []
 _found: dict[tuple[str, str], type[Any]] = {}
 _faults: dict[tuple[str, str], tuple[float, str, str]] = {}
+_under_way: dict[str, tuple[tuple[str, str], Import]] = {}
+_beginning = threading.Lock()
+_unread = 0
+# The hash of each module's source, from when it was read: what a file says later is not what runs.
+_sources: dict[str, str] = {}
+
+
+class Unread(Blocked):
+    """This command does not run a stranger's code, so it cannot say anything about it."""
+
+
+class Beginning(Blocked):
+    """Its import has only begun, and nobody waits for it here: nothing speaks against the code so far."""
+
+
+@contextmanager
+def unread() -> Iterator[None]:
+    """For commands that only look: nobody's code is imported meanwhile, and `find` raises Unread."""
+    global _unread
+    _unread += 1
+    try:
+        yield
+    finally:
+        _unread -= 1
+
+
+def is_unread() -> bool:
+    """True within `unread`."""
+    return _unread > 0
 
 
 def is_path(name: str) -> bool:
@@ -87,9 +128,11 @@ def offered(group: str) -> Mapping[str, tuple[EntryPoint, ...]]:
     return found
 
 
-def find(name: str, kind: Kind, monotonic: Callable[[], float] = time.monotonic) -> type[Any]:
+def find(
+    name: str, kind: Kind, monotonic: Callable[[], float] = time.monotonic, *, wait: bool = True
+) -> type[Any]:
     """The class behind a path or the name of an entry point; raises NotFound for an unknown name, Blocked saying why
-    the code cannot be used."""
+    the code cannot be used, which may be that it takes too long. Without `wait` its import only begins: Beginning."""
     key = (kind.group, name)
     if key in _found:
         return _found[key]
@@ -100,18 +143,97 @@ def find(name: str, kind: Kind, monotonic: Callable[[], float] = time.monotonic)
             f"there is no {kind.word} {name!r}",
             f"did you mean {near}?" if near else f"known are {', '.join(known)}",
         )
-    if key in _faults:
-        tried_at, message, hint = _faults[key]
-        if monotonic() - tried_at < RETRY_SECONDS:
-            raise Blocked(message, hint)
+    if _unread:
+        raise Unread(f"{shown(name)} was not looked at")
+    fault = _faults.get(key)
+    if fault is not None and monotonic() - fault[0] < RETRY_SECONDS:
+        raise Blocked(*fault[1:])
+    patience = PATIENCE_SECONDS if fault is None else AGAIN_SECONDS
+    while True:
+        whose, under_way = _begin(key, kind, monotonic)
+        if not under_way.wait(patience if wait else 0.0):
+            if not wait and fault is None and under_way.age < patience:
+                raise Beginning(f"{shown(name)} is being imported")
+            raise Blocked(*(fault[1:] if fault is not None else _unfinished(name, under_way)))
+        if key in _found:
+            return _found[key]
+        # Else it was another class of the same module that was looked for.
+        if whose == key:
+            raise Blocked(*_faults[key][1:])
+
+
+def _begin(
+    key: tuple[str, str], kind: Kind, monotonic: Callable[[], float]
+) -> tuple[tuple[str, str], Import]:
+    """The import of this code, or the one that its module is under already: never two at once."""
+    name = key[1]
     try:
-        found = _checked(*_imported(_path_of(name, kind)), kind)
+        path = _path_of(name, kind)
+        work = partial(_look, key, path, kind, monotonic)
     except Blocked as fault:
-        message = f"{shown(name)} cannot be used: {fault.message}"
-        _faults[key] = monotonic(), message, fault.hint
-        raise Blocked(message, fault.hint) from None
-    _found[key] = found
-    return found
+        path, work = name, partial(_note, key, fault, monotonic)
+    module = path.partition(":")[0]
+    with _beginning:
+        known = _under_way.get(module)
+        if known is None or known[1].is_done:
+            known = _under_way[module] = key, Import(module, work)
+        return known
+
+
+def _look(key: tuple[str, str], path: str, kind: Kind, monotonic: Callable[[], float]) -> None:
+    try:
+        _found[key] = _checked(*_imported(path), kind)
+    except Blocked as fault:
+        _note(key, fault, monotonic)
+    except BaseException as error:  # a thread that dies in silence would leave everybody in the dark
+        _note(key, Blocked(told(error)), monotonic)
+
+
+def _note(key: tuple[str, str], fault: Blocked, monotonic: Callable[[], float]) -> None:
+    _faults[key] = monotonic(), f"{shown(key[1])} cannot be used: {fault.message}", fault.hint
+
+
+def _unfinished(name: str, under_way: Import) -> tuple[str, str]:
+    place = under_way.place(_folders)
+    return (
+        f"{shown(name)} cannot be used: its module does not finish importing{f' ({place})' if place else ''}",
+        "nothing at the top of a module should wait; it is used as soon as it is there",
+    )
+
+
+def source_mark(kind: type[Any]) -> str:
+    """A hash of the source that a class of your own is made of, as it was read; empty for what Stoma brings along.
+
+    It counts the modules of the class and of what it derives from, not what these import.
+    """
+    modules = dict.fromkeys(
+        base.__module__ for base in kind.__mro__ if base.__module__.partition(".")[0] not in _NOT_OWN
+    )
+    return "-".join(_source_of(module) for module in modules)
+
+
+_NOT_OWN = frozenset({"stoma", *sys.stdlib_module_names})
+
+
+def _source_of(module: str) -> str:
+    if module not in _sources:
+        _sources[module] = _hash_of(getattr(sys.modules.get(module), "__file__", None))
+    return _sources[module]
+
+
+def _note_source(module: str) -> None:
+    """Hash a module that is about to be read: should it be written meanwhile, its new text counts as another one."""
+    if module not in sys.modules:
+        with suppress(Exception, SystemExit):  # whatever is wrong with it, the import says so
+            found = importlib.util.find_spec(module)
+            _sources[module] = _hash_of(found.origin if found is not None else None)
+
+
+def _hash_of(file: str | None) -> str:
+    try:
+        return blake2b(Path(file).read_bytes(), digest_size=8).hexdigest() if file else ""
+    except OSError:
+        return ""
 
 
 def _path_of(name: str, kind: Kind) -> str:
@@ -134,6 +256,7 @@ def _imported(path: str) -> tuple[Any, Any]:
     name, attributes = match.groups()
     # A file may have been written since the folder was looked at.
     importlib.invalidate_caches()
+    _note_source(name)
     try:
         module = importlib.import_module(name)
     except ModuleNotFoundError as error:
@@ -142,9 +265,9 @@ def _imported(path: str) -> tuple[Any, Any]:
             raise Blocked(
                 f'there is no module "{missing}"{did_you_mean(missing, _modules())}', _places()
             ) from None
-        raise Blocked(_told(error, name), f"install {missing}, or mend the import") from None
-    except (Exception, SystemExit) as error:  # it is a stranger's code, and must not end the scheduler
-        raise Blocked(_told(error, name), "mend the file; it is tried again by itself") from None
+        raise Blocked(told(error, name), f"install {missing}, or mend the import") from None
+    except BaseException as error:  # it is a stranger's code, and must not end the scheduler
+        raise Blocked(told(error, name), "mend the file; it is tried again by itself") from None
     found = module
     for part in attributes.split("."):
         try:
@@ -172,13 +295,13 @@ def _checked(module: Any, found: Any, kind: Kind) -> type[Any]:
         raise Blocked(f"it does not define {', '.join(missing)}", where)
     try:
         found()
-    except (Exception, SystemExit) as error:
-        raise Blocked(f"{_told(error, '')} when it is made without arguments", where) from None
+    except BaseException as error:
+        raise Blocked(f"{told(error)} when it is made without arguments", where) from None
     return found
 
 
-def _told(error: BaseException, module: str) -> str:
-    """What went wrong in a stranger's code, and where in it."""
+def told(error: BaseException, module: str = "") -> str:
+    """What went wrong in a stranger's code, and where in it; `module` stands where no line is known."""
     if isinstance(error, SyntaxError):
         place = f"{Path(error.filename or '').name}, line {error.lineno}"
         text = error.msg

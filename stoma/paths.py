@@ -51,6 +51,23 @@ def path_of(text: str) -> Path:
     return Path(text, _search(plain), None)
 
 
+def missing(path: Path, value: Any) -> tuple[str, list[str]] | None:
+    """The first key of a plain path that a mapping on its way lacks, and the keys that this one has; None for none.
+
+    Nothing is said of a path through what is no mapping, of a position that a list does not have, and of expressions.
+    """
+    for step in path.steps or ():
+        if isinstance(step, str):
+            if not isinstance(value, dict):
+                return None
+            if step not in value:
+                return step, [str(key) for key in value]
+        elif not isinstance(value, list) or not -len(value) <= step < len(value):
+            return None
+        value = value[step]
+    return None
+
+
 def _steps(text: str) -> tuple[str | int, ...] | None:
     """The steps of a plain path, none for `@`; None for what only the library understands."""
     if text == "@":

@@ -11,6 +11,8 @@ from typing import Any
 
 import orjson
 
+from stoma.references import holds_secret, mask_data
+
 LONGEST_ID = 500
 """Characters of an external id: what an index can carry, with room."""
 
@@ -34,6 +36,8 @@ class CollectorResult:
     cursor: Mapping[str, Json] | None = None
     # How many items the whole collection will bring, where the source says so: for progress bars.
     expected: int | None = None
+    # What is odd although the run completes, in words: it stands beside the run. The last page's counts.
+    remark: str = ""
     # How many items the source said were not modified (304) instead of sending them; they count as seen and unchanged.
     unmodified: int = 0
 
@@ -101,7 +105,8 @@ def sealed(record: Record) -> tuple[Record, str]:
     """The record as every store can keep it, and its content hash.
 
     The hash is 32 hex digits over everything but what is only measured: equal hashes mean nothing really
-    changed. Characters that a database cannot hold (NUL, lone surrogates) become U+FFFD.
+    changed. Characters that a database cannot hold (NUL, lone surrogates) become U+FFFD, and secrets that a source
+    echoes their references.
     """
     try:
         packed = _packed(record)
@@ -110,7 +115,14 @@ def sealed(record: Record) -> tuple[Record, str]:
     if b"\\u0000" in packed:
         record = replace(record, **{name: holdable(getattr(record, name)) for name in Record.__slots__})
         packed = _packed(record)
+    if holds_secret(packed):
+        record = replace(record, **{name: mask_data(getattr(record, name)) for name in _MASKED})
+        packed = _packed(record)
     return record, blake2b(packed, digest_size=16).hexdigest()
+
+
+_MASKED = tuple(name for name in Record.__slots__ if name not in {"source", "measures"})
+"""Everything that a source may have written."""
 
 
 def _packed(record: Record) -> bytes:

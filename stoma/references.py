@@ -7,6 +7,8 @@ import os
 import re
 import threading
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, quote_plus
@@ -17,7 +19,17 @@ REFERENCE = re.compile(r"\$\{(env|file):([^{}]*)\}")
 SHORTEST_SECRET = 4
 """Shorter values are not masked: they would tear holes into ordinary words and protect nothing."""
 
+SHORTEST_IN_DATA = 8
+"""Below this a value is left alone in what sources send: there it is more likely a word than an echo of the secret."""
+
+_PUBLIC = re.compile(r"https?://[^@?#]*|[^@\s/:]+@[^@\s/:]+\.\w+")
+"""Addresses without credentials, and of mail: set by reference to be set at all, and at home in records."""
+
+_PLAIN = re.compile(r"[A-Za-z0-9_.-]+")
+
 _seen: dict[str, str] = {}
+# What is masked in data, the longest first; replaced as a whole, so that no reader needs a lock.
+_in_data: tuple[_Echo, ...] = ()
 _lock = threading.Lock()
 
 
@@ -66,19 +78,85 @@ def mask(text: str) -> str:
     return text
 
 
+def holds_secret(raw: bytes) -> bool:
+    """Whether a secret stands in what a source sent, in any of its usual spellings."""
+    for echo in _in_data:  # noqa: SIM110 — a generator would cost as much as the search
+        if echo.core in raw and echo.in_bytes.search(raw):
+            return True
+    return False
+
+
+def mask_bytes(raw: bytes) -> bytes:
+    """What a source sent, with secrets that it echoes replaced by their references."""
+    for echo in _in_data:
+        if echo.core in raw:
+            raw = echo.in_bytes.sub(lambda _, echo=echo: echo.reference.encode(), raw)  # type: ignore[misc]
+    return raw
+
+
+def mask_data(value: Any) -> Any:
+    """A value of a record with secrets replaced, also deep inside."""
+    if isinstance(value, str):
+        for echo in _in_data:
+            value = echo.in_text.sub(lambda _, echo=echo: echo.reference, value)  # type: ignore[misc]
+        return value
+    if isinstance(value, Mapping):
+        return {mask_data(key): mask_data(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(mask_data(inner) for inner in value)
+    return value
+
+
 def remember(secret: str, reference: str) -> None:
     """Mask `secret` from now on, showing `reference` instead."""
-    if len(secret) >= SHORTEST_SECRET:
-        # Also as it looks inside JSON, in an address and in the words of an error.
-        forms = {
-            secret,
-            json.dumps(secret)[1:-1],
-            json.dumps(secret, ensure_ascii=False)[1:-1],
-            quote(secret, safe=""),
-        }
-        forms |= {quote_plus(secret), repr(secret)[1:-1]}
-        with _lock:
-            _seen.update(dict.fromkeys(forms, reference))
+    global _in_data
+    if len(secret) < SHORTEST_SECRET or _seen.get(secret) == reference:
+        return
+    # Also as it looks inside JSON, in an address and in the words of an error.
+    forms = {
+        secret,
+        json.dumps(secret)[1:-1],
+        json.dumps(secret, ensure_ascii=False)[1:-1],
+        quote(secret, safe="", errors="replace"),
+    }
+    forms |= {quote_plus(secret, errors="replace"), repr(secret)[1:-1]}
+    with _lock:
+        _seen.update(dict.fromkeys(forms, reference))
+        if len(secret) >= SHORTEST_IN_DATA and not _PUBLIC.fullmatch(secret):
+            known = [echo for echo in _in_data if echo.secret != secret]
+            _in_data = tuple(
+                sorted([*known, _Echo.of(secret, reference)], key=lambda echo: -len(echo.secret))
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class _Echo:
+    """A secret as a source may send it back, whatever has spelled its marks."""
+
+    secret: str
+    reference: str
+    # The longest part that no spelling changes: looked for first, for it costs little.
+    core: bytes
+    in_text: re.Pattern[str]
+    in_bytes: re.Pattern[bytes]
+
+    @classmethod
+    def of(cls, secret: str, reference: str) -> _Echo:
+        core = max(_PLAIN.findall(secret), key=len, default="").encode()
+        pattern = "".join(map(_spellings, secret))
+        in_bytes = re.compile(pattern.encode("utf-8", "surrogateescape"))
+        return cls(secret, reference, core, re.compile(pattern), in_bytes)
+
+
+def _spellings(letter: str) -> str:
+    """A pattern of one letter: as it is, in an address (once or twice), in JSON, in HTML."""
+    if _PLAIN.fullmatch(letter):
+        return re.escape(letter)
+    code = quote(letter, safe="", errors="replace")
+    number = ord(letter)
+    forms = {letter, code, quote(code), escape(letter), json.dumps(letter)[1:-1], f"\\{letter}"}
+    forms |= {f"\\u{number:04x}", f"&#{number};", f"&#x{number:x};", "+" if letter == " " else letter}
+    return f"(?i:{'|'.join(re.escape(form) for form in sorted(forms, key=len, reverse=True))})"
 
 
 def _fetch(kind: str, name: str, base: Path) -> str:

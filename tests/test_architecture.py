@@ -22,7 +22,7 @@ FLOORS = {
     3: [
         "scheduler.config", "scheduler.definitions", "scheduler.files", "scheduler.loading", "scheduler.settings",
         "scheduler.loader", "scheduler.choosing", "scheduler.lastgood", "scheduler.location", "scheduler.edits",
-        "scheduler.inforce", "scheduler.owncode",
+        "scheduler.inforce", "scheduler.owncode", "scheduler.yielded",
         "scheduler.agenda", "scheduler.dependencies", "scheduler.judging", "scheduler.outage", "scheduler.saving",
         "scheduler.marks", "scheduler.gone", "scheduler.validating",
         "scheduler.manners", "scheduler.pipeline", "scheduler.rawpages", "scheduler.kept", "scheduler.replay",
@@ -35,7 +35,7 @@ FLOORS = {
         "documents.*", "hosts", "scheduler.owner", "scheduler.patterns", "scheduler.cron", "scheduler.cronwords",
         "scheduler.zones", "scheduler.calendars", "scheduler.timetables", "scheduler.conditions",
         "scheduler.grammar", "scheduler.reckoning", "scheduler.network", "scheduler.retry", "query.*", "formats.*",
-        "usage", "own", "paths", "instants",
+        "usage", "own", "importing", "paths", "instants",
     ],
     0: [
         "", "errors", "wording", "references", "records", "scheduler", "scheduler.base", "signals", "log", "metrics",

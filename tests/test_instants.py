@@ -30,6 +30,15 @@ NINE = datetime(2026, 11, 23, 9, tzinfo=UTC)
         "20261123T090000Z",
         "Mon, 23 Nov 2026 04:00:00 EST",
         "Mon, 23 Nov 2026 09:00:00 GMT",
+        "Mon, 23 Nov 2026 11:00:00 +02:00",
+        "Mon, 23 Nov 2026 04:00:00 -0500 (EST)",
+        "Mon, Nov 23, 2026 4:00 AM EST",
+        "Mon, 23 Nov 2026 09:00 AM",
+        "Mon Nov 23 09:00:00 2026",
+        "Mon Nov 23 11:00:00 +0200 2026",
+        "2026/11/23 09:00:00",
+        "20261123T110000+0200",
+        "2026-W48-1T09:00Z",
         1795424400,
         1795424400.0,
         1795424400000,
@@ -43,6 +52,15 @@ def test_one_instant_in_many_forms(value: Any) -> None:
     found = instant_of(value)
     assert found == NINE
     assert found.utcoffset() == timedelta(0)
+
+
+def test_the_afternoon_is_not_lost() -> None:
+    assert instant_of("Mon, 23 Nov 2026 9:00 PM") == NINE + timedelta(hours=12)
+    assert instant_of("Nov 23, 2026 12:05 a.m.") == NINE - timedelta(hours=8, minutes=55)
+
+
+def test_what_is_long_ago_is_a_date_too() -> None:
+    assert instant_of("1850-01-02") == datetime(1850, 1, 2, tzinfo=UTC)
 
 
 def test_days_are_their_midnight() -> None:
@@ -61,7 +79,8 @@ def test_the_expected_form_is_tried_first() -> None:
 @pytest.mark.parametrize(
     "value",
     ["", "garbage", "2026-13-01", "tomorrow", None, True, [], {}, float("nan"), float("inf"), 10**30, "9" * 21,
-     "0001-01-01T00:00:00+05:00", "9999-12-31T23:59:59-05:00", b"2026-11-23"],
+     "0001-01-01T00:00:00+05:00", "9999-12-31T23:59:59-05:00", b"2026-11-23",
+     "Mon, 23 Nov 2026 09:00:00 IST", "Mon, 23 Nov 2026 25:00:00 GMT", "23 Foo 2026", "x" * 5_000],
 )  # fmt: skip
 def test_what_is_no_date(value: Any) -> None:
     with pytest.raises(ValueError, match="is not a date"):

@@ -6,8 +6,16 @@ from pathlib import Path
 
 import pytest
 
+from stoma import references
 from stoma.errors import Blocked
-from stoma.references import mask, resolve, unset
+from stoma.references import holds_secret, mask, mask_bytes, mask_data, remember, resolve, unset
+
+
+@pytest.fixture(autouse=True)
+def nothing_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What these tests call a secret is none elsewhere."""
+    monkeypatch.setattr(references, "_seen", {})
+    monkeypatch.setattr(references, "_in_data", ())
 
 
 def test_references_are_resolved_inside_any_value(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -53,3 +61,45 @@ def test_what_is_unset_blocks_with_its_reason(text: str, said: str, tmp_path: Pa
 
 def test_what_is_set_is_not_unset(tmp_path: Path) -> None:
     assert unset({"x": ["plain", 3, None]}, tmp_path) is None
+
+
+SPELLED = [
+    'tök/en+ "7"&x',
+    "t%C3%B6k%2Fen%2B%20%227%22%26x",
+    "t%c3%b6k/en%2b+%227%22%26x",
+    "t%25C3%25B6k%252Fen%252B%2520%25227%2522%2526x",
+    't\\u00f6k\\/en\\u002B \\"7\\"\\u0026x',
+    "t&#246;k/en&#x2B; &quot;7&quot;&amp;x",
+]
+
+
+@pytest.mark.parametrize("spelled", SPELLED)
+def test_what_a_source_echoes_is_masked_however_it_is_spelled(spelled: str) -> None:
+    remember('tök/en+ "7"&x', "${env:ODD}")
+    assert mask_data({f"a{spelled}": (f"{spelled} and {spelled}", 7, None)}) == {
+        "a${env:ODD}": ("${env:ODD} and ${env:ODD}", 7, None)
+    }
+    assert holds_secret(spelled.encode())
+    assert mask_bytes(f"<{spelled}>".encode()) == b"<${env:ODD}>"
+
+
+@pytest.mark.parametrize(
+    "value", ["python7", "https://api.example.org/v2/things", "http://127.0.0.1:8000/", "ops@example.org"]
+)
+def test_what_is_at_home_in_data_stays_there(value: str) -> None:
+    remember(value, "${env:NO_SECRET}")
+    assert mask(f"in words: {value}") == "in words: ${env:NO_SECRET}"
+    assert mask_data(f"in data: {value}") == f"in data: {value}"
+    assert mask_bytes(value.encode()) == value.encode()
+
+
+@pytest.mark.parametrize("value", ["https://me:geheim@example.org/", "https://example.org/?key=geheim7"])
+def test_an_address_with_credentials_is_a_secret(value: str) -> None:
+    remember(value, "${env:ADDRESS}")
+    assert mask_data(f"at {value}.") == "at ${env:ADDRESS}."
+
+
+def test_a_part_of_a_secret_is_none() -> None:
+    remember("abcdefgh-ijkl/mnop", "${env:LONGER}")
+    assert not holds_secret(b"abcdefgh-ijkl and /mnop")
+    assert mask_bytes(b"abcdefgh-ijkl and /mnop") == b"abcdefgh-ijkl and /mnop"

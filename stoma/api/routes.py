@@ -121,7 +121,7 @@ def live(scheduler: Scheduler, query: Mapping[str, str]) -> Answer:
 
 
 def ready(scheduler: Scheduler, query: Mapping[str, str]) -> Answer:
-    """200 while the store answers and the scheduler runs."""
+    """200 while the store answers and the scheduler ticks."""
     try:
         scheduler.store.now()
         scheduler.store.agenda.overrides()
@@ -129,6 +129,8 @@ def ready(scheduler: Scheduler, query: Mapping[str, str]) -> Answer:
         return Answer({"ready": False, "reason": error.message}, 503)
     if not scheduler.is_running:
         return Answer({"ready": False, "reason": "the scheduler is starting or stopping"}, 503)
+    if not scheduler.is_alive:
+        return Answer({"ready": False, "reason": "the scheduler does not tick: its loop stands still"}, 503)
     return Answer({"ready": True})
 
 

@@ -36,12 +36,13 @@ LOOK_SECONDS = 0.3
 """How often a window is looked at that another process works on."""
 
 DAY = click.DateTime(formats=["%Y-%m-%d"])
+UNTIL = "The last day.  [default: the last one that is over everywhere]"
 
 
 @click.command()
 @click.argument("task_id", metavar="TASK")
 @click.option("--from", "first", type=DAY, required=True, metavar="DATE", help="The first day.")
-@click.option("--to", "last", type=DAY, metavar="DATE", help="The last day.  [default: yesterday]")
+@click.option("--to", "last", type=DAY, metavar="DATE", help=UNTIL)
 @click.option("--dry-run", is_flag=True, help="Say what it would cost, and collect nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask before it begins.")
 @config_option
@@ -67,7 +68,7 @@ def backfill(
     from stoma.scheduler.config import blocked_reason
     from stoma.scheduler.parts import known_hosts, surroundings, task_named
 
-    with opened(config_file, demo=demo) as here:
+    with opened(config_file, demo=demo, with_code=True) as here:
         task = task_named(here.config, task_id)
         span = span_of(first.date(), last.date() if last else None, here.store.now())
         if reason := blocked_reason(task, here.config):

@@ -84,17 +84,29 @@ def load_despite(loader: Loader, *, warn: bool = True) -> tuple[Config, Sequence
 
 @contextmanager
 def opened(
-    config_file: Path | None, presets: Sequence[str] = (), *, demo: bool = False, warn: bool = True
+    config_file: Path | None,
+    presets: Sequence[str] = (),
+    *,
+    demo: bool = False,
+    warn: bool = True,
+    with_code: bool = False,
 ) -> Iterator[Opened]:
     """The configuration and its store, closed at the end; a broken file is told, and its last good text is used.
 
+    Collectors and normalizers of somebody's own are imported only `with_code`: who looks need not run them.
+
     Where a scheduler runs on these files, its store is meant, also when another one is written there by now.
     """
+    from stoma import own
     from stoma.errors import ConfigError
     from stoma.scheduler.loader import Loader
     from stoma.scheduler.parts import connect
 
     with ExitStack() as stack:
+        if not with_code:
+            # To the end of the command: it may judge tasks when the store is closed again.
+            command = click.get_current_context(silent=True)
+            (command.with_resource if command else stack.enter_context)(own.unread())
         loader = Loader(config_file, presets=presets)
         if demo:
             from stoma.demo.main import stand_in

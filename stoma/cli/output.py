@@ -8,17 +8,18 @@ import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout, suppress
 from datetime import datetime
 from functools import wraps
 from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 from zoneinfo import ZoneInfo
 
 import click
 
 from stoma.errors import ConfigError, SchedulerRunning, StomaError, UsageError
+from stoma.importing import holds_up_exit
 from stoma.log import clean, log_details, set_up
 from stoma.references import mask
 
@@ -45,8 +46,20 @@ def reporting(command: Callable[..., Any]) -> Callable[..., Any]:
             # A terminal that cannot show a letter shows a question mark; that is no reason to end.
             if isinstance(stream, TextIOWrapper):
                 stream.reconfigure(errors="replace")
-        with reported():
-            return command(*args, **kwargs)
+        code = WELL
+        try:
+            with reported():
+                return command(*args, **kwargs)
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else NOT_COMPLETE
+            raise
+        finally:
+            if holds_up_exit():
+                # All is written and closed; Python would wait for a thread that a stranger's module began.
+                for stream in (sys.stdout, sys.stderr):
+                    with suppress(OSError, ValueError):
+                        stream.flush()
+                os._exit(code)
 
     return wrapped
 
@@ -111,7 +124,26 @@ def tell(text: str) -> None:
 def print_json(value: Any) -> None:
     """JSON on standard output, and nothing else."""
     text = json.dumps(value, indent=2, ensure_ascii=False)
-    click.echo(_STEERING.sub(lambda match: f"\\u{ord(match[0]):04x}", text))
+    click.echo(
+        _STEERING.sub(lambda match: f"\\u{ord(match[0]):04x}", text), file=_aside[-1] if _aside else None
+    )
+
+
+_aside: list[TextIO] = []
+
+
+@contextmanager
+def aside(is_json: bool) -> Iterator[None]:
+    """What the code of others prints goes to standard error: standard output is for `print_json`, and nothing else."""
+    if not is_json:
+        yield
+        return
+    _aside.append(sys.stdout)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        _aside.pop()
 
 
 def console(*, stderr: bool = False) -> Console:

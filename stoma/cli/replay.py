@@ -56,7 +56,7 @@ def replay(
     from stoma.scheduler.parts import task_named
     from stoma.scheduler.replay import replay as replayed
 
-    with opened(config_file, demo=demo) as here:
+    with opened(config_file, demo=demo, with_code=True) as here:
         task = task_named(here.config, task_id)
         kept = here.store.raw.kept(task_id, here.store.now())
         with _progress(task_id, quiet=as_json) as on_attempt:

@@ -16,6 +16,7 @@ from stoma.cli.context import beside_running, config_option, json_option, load, 
 from stoma.cli.output import (
     USAGE,
     WELL,
+    aside,
     leave,
     local,
     print_json,
@@ -85,8 +86,9 @@ def main(
         raise click.UsageError("--json goes with --once or --check")
     set_up("WARNING" if once and log_level == "INFO" else log_level)
     if check:
-        leave(_check(config_file, presets, as_json))
-    with ExitStack() as stack:
+        with aside(as_json):
+            leave(_check(config_file, presets, as_json))
+    with aside(as_json), ExitStack() as stack:
         redirect = None
         if demo:
             from stoma.demo.main import stand_in
@@ -183,7 +185,7 @@ def _check(config_file: Path | None, presets: Sequence[str], as_json: bool) -> i
     from stoma.errors import ConfigError
     from stoma.references import unset
     from stoma.scheduler.config import blocked_reason
-    from stoma.scheduler.files import passwords_in, shown_name
+    from stoma.scheduler.files import credentials_in, passwords_in, shown_name
 
     try:
         config = load(config_file, presets, with_code=True)
@@ -196,7 +198,8 @@ def _check(config_file: Path | None, presets: Sequence[str], as_json: bool) -> i
     warnings = [
         problem
         for path in map(Path, config.files)
-        for problem in passwords_in(path.read_text(encoding="utf-8-sig"), shown_name(path, config.base))
+        for told in (passwords_in, credentials_in)
+        for problem in told(path.read_text(encoding="utf-8-sig"), shown_name(path, config.base))
     ]
     if as_json:
         told = [warning.as_dict() for warning in warnings]

@@ -14,6 +14,7 @@ from stoma.cli.output import (
     DEGRADED,
     NOT_COMPLETE,
     WELL,
+    aside,
     leave,
     local,
     print_json,
@@ -152,7 +153,7 @@ def run_task(task_id: str, no_wait: bool, config_file: Path | None, demo: bool, 
     from stoma.scheduler.overview import is_scheduler_running
     from stoma.scheduler.parts import hand_run, task_named
 
-    with opened(config_file, demo=demo) as here:
+    with aside(as_json), opened(config_file, demo=demo, with_code=True) as here:
         task, now = task_named(here.config, task_id), here.store.now()
         if not is_scheduler_running(here.store, now):
             if no_wait:

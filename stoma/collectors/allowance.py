@@ -1,8 +1,8 @@
 """What a source says of the number of requests it allows, and how long it wants to be left alone. Pure.
 
 Read are `Retry-After` (RFC 9110), `X-RateLimit-*` as GitHub and many others send them, and `RateLimit-*` of the IETF
-draft (draft-ietf-httpapi-ratelimit-headers, up to version 7). A reset is an instant (seconds since 1970) or a number of
-seconds.
+draft (draft-ietf-httpapi-ratelimit-headers, up to version 7; all in one `RateLimit` from version 8 on). A reset is an
+instant (seconds since 1970) or a number of seconds.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ LONGEST = timedelta(days=1)
 
 _FAMILIES = ("x-ratelimit-", "ratelimit-", "x-rate-limit-")
 _NUMBER = re.compile(r"\s*([0-9]{1,15})(?![0-9])")
+# `"default";r=50;t=30`, one for each policy: the one with the least left counts.
+_SPENT = re.compile(r";\s*r\s*=\s*([0-9]{1,15})\s*;\s*t\s*=\s*([0-9]{1,15})")
 _EPOCH = 10**9
 """As a number of seconds this would be 30 years: larger values are instants."""
 
@@ -36,7 +38,12 @@ def told(headers: Mapping[str, str], now: datetime) -> Allowance | None:
         if remaining is not None:
             limit, reset = (_number(headers.get(family + name, "")) for name in ("limit", "reset"))
             return Allowance(remaining, limit, None if reset is None else _instant(reset, headers, now))
-    return None
+    found = _SPENT.findall(headers.get("ratelimit", ""))
+    return min(
+        (Allowance(int(left), None, _instant(int(reset), headers, now)) for left, reset in found),
+        key=lambda one: one.remaining,
+        default=None,
+    )
 
 
 def spent_until(allowance: Allowance | None, now: datetime) -> datetime | None:

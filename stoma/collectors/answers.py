@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -10,7 +11,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
+from typing import Any
 from urllib.parse import SplitResult, unquote_plus, urldefrag, urljoin, urlsplit, urlunsplit
+
+import orjson
 
 from stoma import __version__
 from stoma.errors import BadAnswer, SourceRefused
@@ -88,6 +92,19 @@ def shortened(text: str, limit: int = 300) -> str:
     """A stranger's text as a message may carry it: in one line, no control characters, no secrets, not too long."""
     text = mask(clean(text))
     return text if len(text) <= limit else text[:limit].rsplit(" ", 1)[0] + " …"
+
+
+def json_of(response: Response) -> Any:
+    """The value of an answer in JSON; raises BadAnswer when it is none."""
+    try:
+        return orjson.loads(response.body)
+    except orjson.JSONDecodeError as error:
+        try:
+            # It reads halves of letters too (`\ud83d` alone), so that one does not spoil all around it.
+            return json.loads(response.body)
+        except (ValueError, RecursionError):
+            words = str(error).partition(" (char")[0]
+        raise BadAnswer(f"{response.shown} is not JSON ({words}); it begins {response.opening!r}") from None
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
@@ -169,7 +186,9 @@ def _inflated(pieces: Iterable[bytes], window: int, name: str) -> Iterator[bytes
                     yield out
                     out = b"" if inflate.eof else inflate.decompress(inflate.unconsumed_tail, PIECE)
             except zlib.error as error:
-                raise Undecodable(f"is broken {name} ({error})") from None
+                # zlib's "Error -3 while decompressing data: incorrect header check", without the machine in it.
+                words = str(error).rpartition(": ")[2]
+                raise Undecodable(f"is broken {name} ({words})") from None
             piece = inflate.unused_data if inflate.eof else b""
     if inflate is not None and not inflate.eof:
         raise Undecodable(f"is {name} that was cut off")

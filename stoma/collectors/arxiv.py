@@ -25,7 +25,7 @@ from stoma.collectors.arxiv_harvest import OAI, Harvest
 from stoma.collectors.arxiv_plan import DEEPEST, Plan
 from stoma.collectors.arxiv_walk import Place, ids, window
 from stoma.collectors.base import BaseCollector, Collection, Estimate
-from stoma.errors import BadAnswer
+from stoma.errors import BadAnswer, HostWait, SourceBusy
 from stoma.records import CollectorResult
 
 if TYPE_CHECKING:
@@ -78,10 +78,20 @@ class ArxivCollector(BaseCollector):
         newest = progress.window.get("newest") if progress else None
         last: list[str] = []
         size = plan.page_size
+        # Committed where the next request has to wait: else one that is granted a single request each time would ask
+        # the same one for ever.
+        waiting: CollectorResult | None = None
+        is_first = True
         while True:
-            page, size = self._patiently(collection, plan, place, last, size)
+            try:
+                page, size = self._patiently(collection, plan, place, last, size)
+            except (HostWait, SourceBusy):
+                if waiting is not None:
+                    yield waiting
+                raise
             if (cut := place.cut(plan, page)) is not None:
                 place = cut
+                waiting = self._waiting(plan, page, place, newest)
                 continue
             last, size = ids(page.items), min(2 * size, plan.page_size)
             newest = plan.newest(page.items, newest)
@@ -104,6 +114,20 @@ class ArxivCollector(BaseCollector):
             )
             if is_last:
                 return
+            waiting = self._waiting(plan, page, place, newest) if is_first else None
+            is_first = False
+
+    def _waiting(self, plan: Plan, page: Page, place: Place, newest: str | None) -> CollectorResult:
+        """No page, but where to go on without a step back."""
+        return CollectorResult(
+            source=self.source,
+            items=[],
+            url=page.url,
+            fetched_at=page.fetched_at,
+            next_page=place.token() | {"is_exact": True},
+            window=window(plan, newest),
+            expected=place.expected(plan),
+        )
 
     def _patiently(
         self, collection: Collection, plan: Plan, place: Place, last: list[str], size: int

@@ -191,6 +191,10 @@ class Harvest:
     def _ask(self, verb: str, place: Place, last: list[Any]) -> Listing:
         def read(response: Response) -> Listing:
             listing = read_listing(response)
+            if listing.is_nothing and place.token is not None:
+                raise BadAnswer(
+                    f"{listing.url} says that nothing matches, though it is asked for more of a list"
+                )
             if listing.token is not None and listing.token in self.known:
                 raise BadAnswer(f"{listing.url} leads back to a page that was there before")
             if (

@@ -57,6 +57,8 @@ class Listing:
     url: str
     fetched_at: datetime
     is_expired: bool = False
+    # True when nothing matches what was asked for.
+    is_nothing: bool = False
 
 
 def read_listing(response: Response) -> Listing:
@@ -90,7 +92,16 @@ def read_listing(response: Response) -> Listing:
             raise BadAnswer(
                 f"{response.shown} is an answer of OAI-PMH without a list; it begins {response.opening!r}"
             )
-    return Listing(items, token, total, responded, response.shown, response.fetched_at, is_expired)
+    return Listing(
+        items,
+        token,
+        total,
+        responded,
+        response.shown,
+        response.fetched_at,
+        is_expired,
+        "noRecordsMatch" in codes,
+    )
 
 
 def reason(response: Response) -> str:

@@ -35,14 +35,14 @@ class Place:
 
     @classmethod
     def of(cls, token: Any, plan: Plan) -> Place:
-        """One page before the token: meanwhile papers may have been taken away above, and later ones moved up."""
+        """One page before the token, unless that is exact: meanwhile papers may have been taken away above."""
         try:
             names = ("start", "total", "slice", "before", "whole", "missed")
             start, total, number, before, whole, missed = (int(token.get(name, 0)) for name in names)
             parts = tuple((str(low), str(high)) for low, high in token.get("parts", ()))
         except (AttributeError, TypeError, ValueError):
             return cls.first(plan)
-        start = max(0, start - plan.page_size)
+        start = start if token.get("is_exact") is True else max(0, start - plan.page_size)
         place = cls(start, total, number, before, parts or cls.first(plan).parts, whole, missed)
         # An edited config that keeps its progress may ask for less than was there.
         return place if number < len(plan.slices) and place.taken < plan.wanted else cls.first(plan)

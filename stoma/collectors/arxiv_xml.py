@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
+from stoma.collectors.letters import without_forbidden_bytes
 from stoma.errors import BadAnswer
 
 if TYPE_CHECKING:
     from stoma.collectors.http import Response
-
-FORBIDDEN = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
 
 def read_xml(response: Response) -> Any:
@@ -35,12 +33,13 @@ def read_xml(response: Response) -> Any:
             root = parse(response.body)
         except etree.XMLSyntaxError:
             # A stray control character may spoil one title, but not the page.
-            cleaned = FORBIDDEN.sub(b" ", response.body)
+            cleaned = without_forbidden_bytes(response.body)
             if cleaned == response.body:
                 raise
             root = parse(cleaned)
         if root.getroottree().docinfo.internalDTD is None:
             return root
     except (etree.XMLSyntaxError, ValueError) as error:
-        fault = str(error)
+        # Not its text, which goes on with the name of a file that there is not.
+        fault = getattr(error, "msg", None) or str(error)
     raise BadAnswer(f"{response.shown} is not XML ({fault}); it begins {response.opening!r}")

@@ -101,11 +101,16 @@ class BaseCollector(ABC):
         name = self.source or type(self).__name__
         raise UsageError(f"a {name} task like this cannot collect days of the past")
 
+    def may_bring_nothing(self, collection: Collection) -> bool:
+        """True where nothing is a good answer to this collection; by default `may_be_empty`."""
+        return self.may_be_empty
+
     @abstractmethod
     def collect(self, collection: Collection) -> Iterator[CollectorResult]:
         """Yield the pages in order, beginning at `collection.progress` if there is one.
 
-        Raises SourceError, HostWait, DeadlineExceeded or Stopped; what was yielded before stays committed.
+        Raises SourceError, HostWait, DeadlineExceeded or Stopped; what was yielded before stays committed. Whoever goes
+        one page back when resumed has to see to it that he gets further where each try is granted one request only.
         """
 
     @classmethod

@@ -2,7 +2,8 @@
 
 A day is complete when its index was read. It is read once more by the next run, because indexes grow in the night and
 are corrected. A day without one at the end of a window is asked for again by the next run; a working day without one
-before a day that has one, for a week: it was a holiday, or the index is late.
+before a day that has one, for a week: it was a holiday, or the index is late. A span of the past is asked for
+once, so it fails where an index may still come.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from stoma.collectors.edgar_index import Index, daily_path, read_index
 from stoma.collectors.edgar_walk import NEW_YORK, ONE_DAY, PAGE, Walk, again, chunks
 from stoma.errors import SourceRefused
 from stoma.records import CollectorResult
+from stoma.scheduler.calendars import off
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,6 +34,9 @@ LONGEST_PAUSE = timedelta(days=365)
 
 LATEST_INDEX = timedelta(days=7)
 """How long the index of a working day is waited for when later days have theirs."""
+
+NIGHT = timedelta(days=3)
+"""How long the index of a day of the past may still come before its day counts as one without filings."""
 
 MOST_HOLIDAYS = 4
 """So many working days in a row have never been without filings."""
@@ -54,13 +59,12 @@ def _days(walk: Walk) -> Iterator[CollectorResult]:
     span = walk.collection.span
     if span is None:
         _limit(walk)
-    elif span.last >= walk.today:
-        walk.collection.log(f"the days from {walk.today} on are not complete yet and are left out")
     resumed = date.fromisoformat(walk.token["day"]) if walk.token else date.min
     # The last complete day is read once more: its index may have been corrected, and a run that finds nothing new
     # still sees that there is something.
     first = max(walk.since, walk.complete, resumed)
-    late = [day for day in walk.missing if resumed <= day < first]
+    # What a span lacks is asked for again by each try: it has no later run to find it.
+    late = [day for day in walk.missing if (span is not None or resumed <= day) and day < first]
     for day in [*late, *_from(first, walk.today)]:
         after = walk.token.get("after", "") if day == resumed else ""
         found = _index(walk, day)
@@ -140,17 +144,30 @@ def _limit(walk: Walk) -> None:
 
 
 def _judge(walk: Walk, span: Span) -> None:
-    """Say which working days of a span had no index; refuse a span that has none at all where there should be some."""
+    """Say which working days of a span had no index; refuse a span that has none at all where there should be some.
+
+    Refused as well where an index may still come: what is completed is not asked for again.
+    """
     days = [day for day in _from(span.first, walk.today) if day.weekday() < 5]
     missing = [*walk.missing, *(day for day in days if day > walk.complete)]
     if missing:
-        words = ", ".join(map(str, missing[:12])) + (" …" if len(missing) > 12 else "")
-        walk.collection.log(f"EDGAR has no index of these working days, as of holidays: {words}")
+        walk.collection.log(f"EDGAR has no index of these working days, as of holidays: {_listed(missing)}")
     if len(days) >= MOST_HOLIDAYS and len(missing) == len(days):
         raise SourceRefused(
             f"EDGAR has no index of any day in {span.text}",
             "indexes of single days under these names are not there for the earliest years; name ciks or tickers",
         )
+    begin = walk.collection.now.astimezone(NEW_YORK).date() - NIGHT
+    if pending := [day for day in missing if day >= begin and not off(("holidays/US",), day)]:
+        raise SourceRefused(
+            f"EDGAR's index of {_listed(pending)} is not there yet",
+            "it comes in the night behind its day, New York time: try again tomorrow with the same command; "
+            "what was collected stays",
+        )
+
+
+def _listed(days: list[date]) -> str:
+    return ", ".join(map(str, days[:12])) + (" …" if len(days) > 12 else "")
 
 
 def _from(first: date, end: date) -> Iterator[date]:
@@ -174,6 +191,8 @@ def _latest(walk: Walk) -> Iterator[CollectorResult]:
             )
         walk.url, walk.fetched_at = found.url, found.fetched_at
         times += [datetime.fromisoformat(item["accepted"]) for item in found.filings]
+        if found.unreadable:
+            yield walk.page(found.unreadable, {"day": walk.today.isoformat()})
         for items, _ in chunks(filter(partial(_is_open, walk), found.filings), walk.size):
             filled = walk.filled(items)
             # A form whose text is not there yet is asked for again, at the latest with the index.

@@ -12,8 +12,7 @@ from datetime import datetime
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
-import orjson
-
+from stoma.collectors.answers import json_of
 from stoma.errors import BadAnswer, SourceRefused
 
 if TYPE_CHECKING:
@@ -101,10 +100,7 @@ def ciks_of(tickers: Iterable[str], known: Mapping[str, str]) -> list[str]:
 
 
 def _json(response: Response) -> dict[str, Any]:
-    try:
-        document = orjson.loads(response.body)
-    except orjson.JSONDecodeError as error:
-        raise BadAnswer(f"{response.shown} is not JSON ({error}); it begins {response.opening!r}") from None
+    document = json_of(response)
     if not isinstance(document, dict):
         raise BadAnswer(f"{response.shown} is not what EDGAR answers; it begins {response.opening!r}")
     return document

@@ -46,6 +46,8 @@ class Latest:
     """What a walk found: filings oldest first, and whether the feed ended before the walk was through."""
 
     filings: list[dict[str, Any]]
+    # Entries that could not be read, each with its fault.
+    unreadable: list[dict[str, Any]]
     is_cut_short: bool
     # When the oldest of them was accepted; None when there is none.
     oldest: datetime | None
@@ -64,9 +66,15 @@ def walk(ask_page: AskPage, since: datetime) -> Latest:
     """
     found: dict[Entry, None] = {}
     answers: list[Response] = []
+    unreadable: dict[str, dict[str, Any]] = {}
+    count = 0
 
     def read(response: Response) -> list[Entry]:
-        entries = read_page(response)
+        nonlocal count
+        faults: list[dict[str, Any]] = []
+        entries = read_page(response, faults)
+        count = len(entries) + len(faults)
+        unreadable.update((str(one), one) for one in faults)
         if entries and all(entry in found for entry in entries):
             raise BadAnswer(f"{response.shown} is the page before it once more")
         answers[:] = [response]
@@ -77,7 +85,7 @@ def walk(ask_page: AskPage, since: datetime) -> Latest:
         page = ask_page(start, read)
         found.update(dict.fromkeys(page))
         # Entries are ordered by acceptance, and all of one filing share it: an older one ends all that are wanted.
-        is_over = len(page) < PAGE or page[-1].accepted < since
+        is_over = count < PAGE or page[-1].accepted < since
         start += PAGE
     entries = [entry for entry in found if entry.accepted >= since]
     if not is_over and entries:
@@ -85,23 +93,38 @@ def walk(ask_page: AskPage, since: datetime) -> Latest:
         cut = entries[-1].accession
         entries = [entry for entry in entries if entry.accession != cut]
     oldest = entries[-1].accepted if entries else None
-    return Latest(_filings(reversed(entries)), not is_over, oldest, answers[-1].shown, answers[-1].fetched_at)
+    return Latest(
+        _filings(reversed(entries)),
+        [*unreadable.values()],
+        not is_over,
+        oldest,
+        answers[-1].shown,
+        answers[-1].fetched_at,
+    )
 
 
-def read_page(response: Response) -> list[Entry]:
-    """The entries of one page, newest first; raises BadAnswer when it is none."""
+def read_page(response: Response, unreadable: list[dict[str, Any]] | None = None) -> list[Entry]:
+    """The entries of one page, newest first; raises BadAnswer when it is none.
+
+    With `unreadable` an entry that cannot be read is added to it, as an item with its fault, if another one can.
+    """
     try:
         root = xml_root(response.body)
     except ValueError as error:
         raise BadAnswer(f"{response.shown} is not XML ({error}); it begins {response.opening!r}") from None
     if root.tag != f"{ATOM}feed":
         raise BadAnswer(f"{response.shown} is not EDGAR's feed; it begins {response.opening!r}")
-    entries = []
+    entries, faults = [], []
     for node in root.iterfind(f"{ATOM}entry"):
         try:
             entries.append(_entry(node))
-        except (AttributeError, TypeError, ValueError) as error:
-            raise BadAnswer(f"{response.shown} has an entry that cannot be read ({error})") from None
+        except (TypeError, ValueError) as error:
+            faults.append({"accession": "", "fault": f"the feed has an entry that cannot be read ({error})"})
+    if faults and (unreadable is None or not entries):
+        # None at all: the feed is another one than it was.
+        raise BadAnswer(f"{response.shown} {faults[0]['fault'].removeprefix('the feed ')}")
+    if unreadable is not None:
+        unreadable += faults
     return entries
 
 
@@ -109,7 +132,8 @@ def _entry(node: Any) -> Entry:
     def text(name: str) -> str:
         return (node.findtext(f"{ATOM}{name}") or "").strip()
 
-    form = node.find(f"{ATOM}category").get("term")
+    category = node.find(f"{ATOM}category")
+    form = category.get("term") if category is not None else ""
     title = text("title").removeprefix(f"{form} - ")
     accession, filed, party = (
         _ACCESSION.search(text("id")),

@@ -15,6 +15,8 @@ INSIDER_FORMS = frozenset({"3", "4", "5", "3/A", "4/A", "5/A"})
 
 _ACCEPTED = re.compile(rb"<ACCEPTANCE-DATETIME>\s*(\d{14})")
 _HEADER_END = b"</SEC-HEADER>"
+# Some files lie in an envelope of privacy-enhanced mail.
+_ENDS = (b"</SEC-DOCUMENT>", b"-----END PRIVACY-ENHANCED MESSAGE-----")
 _PARTY = re.compile(rb"CONFORMED NAME:[ \t]*([^\r\n]*)\s+CENTRAL INDEX KEY:[ \t]*(\d{1,10})")
 _DOCUMENT = re.compile(rb"<XML>\s*(.*?)\s*</XML>", re.DOTALL | re.IGNORECASE)
 
@@ -61,6 +63,11 @@ TRUE = frozenset({"1", "true"})
 def is_submission(body: bytes) -> bool:
     """True for the text file of a submission: it has a header with the time of acceptance."""
     return _ACCEPTED.search(body) is not None
+
+
+def is_whole(body: bytes) -> bool:
+    """True for the text file of a submission that goes on to its end."""
+    return is_submission(body) and body.rstrip().endswith(_ENDS)
 
 
 def read_submission(body: bytes) -> dict[str, Any]:

@@ -105,6 +105,9 @@ def read_index(response: Response, is_wanted: IsWanted | None = None) -> Index:
     rows = [row for row in rows if row and not row.isspace()]
     if not is_master:
         rows = [_from_columns(row.rstrip()) for row in rows]
+    # Every line of a whole file has its end, but for files that somebody has taken it from.
+    if rows and not response.body.endswith(b"\n") and not _ACCESSION.fullmatch(_accession(rows[-1])):
+        raise BadAnswer(f"{response.shown} is cut off within its last row: {rows[-1][-80:]!r}")
     total = len(rows)
     if is_wanted is not None:
         known: dict[str, bool] = {}

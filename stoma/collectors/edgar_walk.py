@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from stoma.collectors.base import Collection
-from stoma.collectors.edgar_forms import INSIDER_FORMS, is_submission, read_submission
+from stoma.collectors.edgar_forms import INSIDER_FORMS, is_submission, is_whole, read_submission
 from stoma.collectors.edgar_refusals import ask, is_page
 from stoma.errors import BadAnswer
 from stoma.records import CollectorResult
@@ -29,6 +29,9 @@ DATA = "https://data.sec.gov"
 PAGE = 2_000
 PAGE_OF_FORMS = 25
 """Filings committed at once; where each costs a request of its own, fewer, so that a kill costs less."""
+
+ASKS_FOR_ALL = 3
+"""So often a form is asked for that comes without its beginning or end, before that is taken for what it is."""
 
 ONE_DAY = timedelta(days=1)
 SETTLED = time(6)
@@ -200,13 +203,21 @@ class Walk:
         ]
 
     def _with_form(self, item: dict[str, Any]) -> dict[str, Any]:
+        asks = 0
+
         def read(response: Response) -> dict[str, Any]:
+            nonlocal asks
+            asks += 1
             # A page for people in place of a file passes; a file without its header never gets one.
             if is_page(response) and not is_submission(response.body):
                 raise BadAnswer(f"{response.shown} is no submission; it begins {response.opening!r}")
             try:
                 return {"insider": read_submission(response.body)}
             except ValueError as error:  # a form that cannot be read sinks neither its filing nor its page
+                if asks < ASKS_FOR_ALL and not is_whole(response.body):
+                    raise BadAnswer(
+                        f"{response.shown} is no whole submission ({error}); it begins {response.opening!r}"
+                    ) from None
                 return {"insider_fault": str(error)}
 
         path = f"/Archives/edgar/data/{int(item['ciks'][0])}/{item['accession']}.txt"
@@ -236,7 +247,7 @@ class Walk:
     ) -> CollectorResult:
         """A page, and where the next one begins; None says that this one is the last."""
         if items:
-            self.has_seen, self.last = True, items[-1]["accession"]
+            self.has_seen, self.last = True, items[-1]["accession"] or self.last
         return CollectorResult(
             source=self.source,
             items=items,

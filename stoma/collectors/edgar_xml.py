@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-_FORBIDDEN = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
+from stoma.collectors.letters import without_forbidden_bytes
+
 _DECLARATION = re.compile(rb"^\s*<\?xml[^>]*\?>")
 
 
@@ -18,7 +19,7 @@ def xml_root(body: bytes) -> Any:
         raise ValueError("it is empty")
     fault = ""
     # As it says it is; without stray control characters; as the bytes of ISO-8859-1 that old forms are.
-    cleaned = _FORBIDDEN.sub(b" ", body)
+    cleaned = without_forbidden_bytes(body)
     plain = _DECLARATION.sub(b"", cleaned).decode("latin-1").encode()
     for version in dict.fromkeys((body, cleaned, plain)):
         parser = etree.XMLParser(
@@ -32,7 +33,8 @@ def xml_root(body: bytes) -> Any:
         try:
             root = etree.fromstring(version, parser)
         except (etree.XMLSyntaxError, ValueError) as error:
-            fault = fault or str(error)
+            # Not its text, which goes on with the name of a file that there is not.
+            fault = fault or getattr(error, "msg", None) or str(error)
             continue
         if root.getroottree().docinfo.internalDTD is not None:
             raise ValueError("it declares a document type")

@@ -13,13 +13,14 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 from stoma.collectors.answers import origin, shown
 from stoma.collectors.base import BaseCollector, Collection, Estimate
 from stoma.collectors.feed_identity import MOST_KEPT, digest, identified
 from stoma.collectors.feed_manners import Rest, rests_until
 from stoma.collectors.feed_reading import Feed, read_feed
+from stoma.collectors.http_json_request import keep_quiet
 from stoma.errors import BadAnswer, SourceGone, SourceRefused, Unreachable, UsageError
 from stoma.records import CollectorResult
 
@@ -50,6 +51,7 @@ class FeedCollector(BaseCollector):
         if collection.span is not None:
             self.estimate(collection)
         url, now = address(collection.config), collection.now
+        keep_quiet(parse_qsl(urlsplit(url).query))
         memory = _Memory.of(collection.cursor, url)
         if memory.asked_at and (rest := rests_until(memory.rest, memory.asked_at, now)):
             until, why = rest

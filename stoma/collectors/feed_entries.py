@@ -18,7 +18,7 @@ LONGEST_EXTRA = 1_000
 # Vocabularies whose elements are known by other names here, or change with each request.
 _NOT_EXTRA = frozenset({"content", "feedburner", "gd", "media", "re", "slash", "sy", "thr", "wfw"})
 _PLAIN_EXTRA = frozenset({"publisher", "rights"})
-_HARMFUL = frozenset({"javascript", "data", "vbscript"})
+_HARMFUL = frozenset({"javascript", "data", "vbscript", "file", "blob", "about", "filesystem", "view-source"})
 
 
 def items_of(parsed: Any, base: str) -> list[Item]:

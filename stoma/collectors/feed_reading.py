@@ -23,7 +23,8 @@ from stoma.collectors.feed_entries import Item, items_of
 from stoma.collectors.feed_json import read_json
 from stoma.collectors.feed_manners import Rest, rest_of
 from stoma.collectors.feed_text import text_of
-from stoma.errors import BadAnswer
+from stoma.collectors.letters import without_forbidden
+from stoma.errors import BadAnswer, SourceRefused
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -33,14 +34,26 @@ if TYPE_CHECKING:
 WITHIN = 65_536
 """Characters in which the root has to begin: comments and a broken prologue may stand before it, no web page."""
 
+LARGEST = 16 << 20
+"""Bytes of a feed: the parser takes up to some 12 times as much."""
+
+MOST_TAGS = 500_000
+MOST_OPEN = 50_000
+MOST_ATTRIBUTES = 1_000
+"""Beyond that the parser takes seconds; with attributes of one tag, by their square."""
+
 _ROOT = re.compile(r"<((?:[\w.-]+:)?(rss|feed|RDF))(?=[\s>/])([^>]*)>")
 _HTML = re.compile(r"<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE)
 _FIRST = re.compile(r"<([A-Za-z_][\w.:-]*)")
 _UNFINISHED = re.compile(r"<[^<>]*\Z")
-_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 _LINK = re.compile(r"<link\b[^>]{0,2000}>", re.IGNORECASE)
 _FEED_TYPE = re.compile(r"type\s*=\s*[\"']?application/(?:rss|atom|rdf|feed)\+", re.IGNORECASE)
 _HREF = re.compile(r"href\s*=\s*[\"']?([^\"'\s>]+)", re.IGNORECASE)
+# Possessive: what has fewer attributes is given up at once.
+_ATTRIBUTES = re.compile(
+    r"<[A-Za-z][^\s<>/]*+(?:\s++[^\s=<>\"'/]++(?:\s*+=\s*+(?:\"[^\"<]*+\"|'[^'<]*+'|[^\s<>\"']*+))?+)"
+    rf"{{{MOST_ATTRIBUTES + 1}}}"
+)
 _SKIPPED = re.compile(r"<skip(?:Hours|Days)\s*>(.*?)</skip(?:Hours|Days)\s*>", re.DOTALL)
 _SKIP = re.compile(r"<(hour|day)\s*>\s*(\w+)\s*</\1\s*>")
 
@@ -63,6 +76,11 @@ class Feed:
 
 def read_feed(response: Response) -> Feed:
     """The feed in an answer; raises BadAnswer when there is none, or none of its entries is whole."""
+    if len(response.body) > LARGEST:
+        raise SourceRefused(
+            f"{response.shown} is a feed of more than {LARGEST >> 20} MB",
+            "ask for a shorter one, if it has any",
+        )
     text = text_of(response.body, response.headers.get("content-type", ""))
     start = text.lstrip()[:1]
     if not start:
@@ -82,7 +100,8 @@ def _read_xml(text: str, response: Response) -> Feed:
 
     root = _root(text, response)
     whole, fault, remark = _ended(text[root.start() :], root, response.shown)
-    whole = _FORBIDDEN.sub(" ", whole)
+    whole = without_forbidden(whole)
+    _refuse_absurd(whole, response.shown)
     try:
         parsed = feedparser.parse(
             io.BytesIO(whole.encode("utf-8", "replace")),
@@ -113,6 +132,20 @@ def _read_xml(text: str, response: Response) -> Feed:
         days=[value for name, value in skipped if name == "day"],
     )
     return Feed(items, rest, response.shown, response.fetched_at, fault=fault, remark=remark)
+
+
+def _refuse_absurd(text: str, address: str) -> None:
+    """Raise BadAnswer for markup that would keep the parser for minutes and that no feed has."""
+    tags = text.count("<")
+    what = ""
+    if tags > MOST_TAGS:
+        what = f"{tags:,} tags"
+    elif (left := tags - 2 * text.count("</") - text.count("/>") - text.count("<!")) > MOST_OPEN:
+        what = f"{left:,} tags that are not closed"
+    elif _ATTRIBUTES.search(text):
+        what = f"a tag with more than {MOST_ATTRIBUTES:,} attributes"
+    if what:
+        raise BadAnswer(f"{address} has {what}, which is no feed's markup")
 
 
 def _root(text: str, response: Response) -> re.Match[str]:

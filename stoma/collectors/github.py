@@ -16,7 +16,7 @@ from stoma.collectors.base import BaseCollector, Collection, Estimate
 from stoma.collectors.github_search import LARGEST_PAGE, MOST, Page, read_answer, reason
 from stoma.collectors.github_trending import address, read_page
 from stoma.collectors.github_walk import API, Place, Search, ids
-from stoma.errors import BadAnswer, SourceBusy, SourceRefused, UsageError
+from stoma.errors import BadAnswer, HostWait, SourceBusy, SourceRefused, UsageError
 from stoma.records import CollectorResult
 
 if TYPE_CHECKING:
@@ -86,15 +86,22 @@ class GithubCollector(BaseCollector):
         place: Place | None = search.start(collection.progress)
         known: set[int | None] = set()
         last: list[int | None] = []
+        # Committed where the next request has to wait: else one that is granted a single request each time would ask
+        # the same one for ever.
+        waiting: CollectorResult | None = None
+        is_first = True
         while place is not None:
             here = place
-            page = self._ask(collection, search, here, last)
+            try:
+                page = self._ask(collection, search, here, last)
+            except (HostWait, SourceBusy):
+                if waiting is not None:
+                    yield waiting
+                raise
             last = ids(page.items)
             if (place := search.cut(here, page)) is not None:
                 # What it showed comes again with its parts.
-                if page.spent_until is not None:
-                    # The next request has to wait; where to go on is kept.
-                    yield self._result(search, here, page, [], place.token(search))
+                waiting = self._result(search, here, page, [], place.token(search))
                 continue
             pairs = zip(page.items, last, strict=True)
             items = [item for item, one in pairs if one is None or one not in known]
@@ -108,13 +115,11 @@ class GithubCollector(BaseCollector):
                     "ask for less at once: a narrower query, or a window in created or pushed",
                 )
             place = search.following(here, page, len(items), collection.log)
-            if place is None:
-                yield self._result(search, here, page, items, None)
-            elif page.spent_until is None:
-                yield self._result(search, here, page, items, here.token(search))
-            else:
-                # Not this page once more: where one request is all that is left each time, that would never end.
-                yield self._result(search, here, page, items, place.token(search))
+            yield self._result(search, here, page, items, here.token(search) if place else None)
+            waiting = (
+                self._result(search, here, page, [], place.token(search)) if place and is_first else None
+            )
+            is_first = False
 
     def _result(
         self, search: Search, place: Place, page: Page, items: list[Any], token: Any

@@ -14,7 +14,7 @@ from urllib.parse import urljoin, urlsplit
 
 import orjson
 
-from stoma.collectors.answers import origin
+from stoma.collectors.answers import json_of, origin
 from stoma.errors import BadAnswer
 from stoma.references import mask
 
@@ -31,24 +31,20 @@ _NEXT = re.compile(r'<([^<>]*)>\s*;[^,<]*\brel="?next"?(?=[\s;,]|$)')
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One answer. `next_url` is GitHub's own link; `spent_until` is set when this was the last request it allows."""
+    """One answer. `next_url` is GitHub's own link."""
 
     items: list[Any]
     total: int
     is_incomplete: bool
     has_links: bool
     next_url: str | None
-    spent_until: datetime | None
     url: str
     fetched_at: datetime
 
 
 def read_answer(response: Response) -> Page:
     """A JSON answer as a page; raises BadAnswer when it is none."""
-    try:
-        found = orjson.loads(response.body)
-    except orjson.JSONDecodeError as error:
-        raise BadAnswer(f"{response.shown} is not JSON ({error}); it begins {response.opening!r}") from None
+    found = json_of(response)
     items = found.get("items") if isinstance(found, dict) else None
     total = found.get("total_count") if isinstance(found, dict) else None
     if not isinstance(items, list) or not isinstance(total, int):
@@ -61,7 +57,6 @@ def read_answer(response: Response) -> Page:
         is_incomplete=found.get("incomplete_results") is True,
         has_links="link" in response.headers,
         next_url=_next_url(response),
-        spent_until=response.spent_until,
         url=response.shown,
         fetched_at=response.fetched_at,
     )

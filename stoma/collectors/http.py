@@ -38,12 +38,20 @@ from stoma.collectors.answers import (
     shown,
     user_agent,
 )  # fmt: skip
-from stoma.collectors.base import Deadline, HostBudget, Outcome, Validators
+from stoma.collectors.base import Deadline, Grant, HostBudget, Outcome, Validators
 from stoma.collectors.pages import Asked, Kept
 from stoma.collectors.patience import Clock, Limits, Watch
 from stoma.collectors.refusals import Refusals, Waited
 from stoma.collectors.wire import TROUBLE, Wire, in_words, never_connected
-from stoma.errors import BadAnswer, DeadlineExceeded, SourceBusy, SourceError, SourceRefused, Unreachable
+from stoma.errors import (
+    BadAnswer,
+    DeadlineExceeded,
+    HostWait,
+    SourceBusy,
+    SourceError,
+    SourceRefused,
+    Unreachable,
+)
 from stoma.hosts import Allowance, plain_host
 
 __all__ = [
@@ -106,6 +114,8 @@ class HttpClient:
         self._validators = validators
         self._named = named
         self._keep = keep
+        # True once a request was sent; and while what was asked is not committed.
+        self.has_asked = self._is_midway = False
 
     def __enter__(self) -> HttpClient:
         return self
@@ -120,6 +130,10 @@ class HttpClient:
         if "_adapter" in self.__dict__:
             self._adapter.close()
         self._budget.close()
+
+    def committed(self) -> None:
+        """What was asked so far is kept: from here on nothing is lost by giving the slot back."""
+        self._is_midway = False
 
     # Made for the first request: a run that asks for nothing does not pay for them.
 
@@ -182,6 +196,7 @@ class HttpClient:
         conditions = pages.conditions(known) if known else {}
         asked = Asked(method, url, sent | conditions, body, key, explain, bool(conditions))
         asks = 0
+        failed: Unreachable | BadAnswer | None = None
         while True:
             asks += 1
             is_last = asks == self._limits.asks
@@ -193,7 +208,13 @@ class HttpClient:
                         self._keep(pages.kept(key, response))
                     return page
                 return self._accepted(response, key, parse, is_whole=unchanged is not None)
+            except HostWait as wait:
+                if failed is None:
+                    raise
+                # What went wrong is the error, and this one only says when it may be asked again.
+                raise _reworded(failed, f"{failed.message} ({wait.message})", wait.until) from None
             except (Unreachable, BadAnswer) as error:
+                failed = error
                 pause = self._limits.pauses[min(asks, len(self._limits.pauses)) - 1]
                 if isinstance(error, Waited):
                     pause = 0.0
@@ -269,11 +290,11 @@ class HttpClient:
         limits = self._limits
         # As long as a request with its waits can last: a killed process holds the connection no longer.
         hold = min(limits.request + 2 * limits.patience, self._watch.left()) + 1.0
-        grant = self._budget.enter(host, timedelta(seconds=hold), timedelta(seconds=limits.patience))
+        grant = self._granted(host, timedelta(seconds=hold))
         turn = _Turn()
         try:
             self._watch.wait(grant.wait)
-            turn.is_sent = True
+            turn.is_sent = self.has_asked = self._is_midway = True
             yield turn
         except (SourceBusy, Waited):
             turn.is_busy = True
@@ -283,6 +304,21 @@ class HttpClient:
             raise
         finally:
             self._budget.leave(grant, turn.outcome())
+
+    def _granted(self, host: str, hold: timedelta) -> Grant:
+        """The next turn; midway a longer wait for it is waited here, without a connection in the meantime."""
+        limits, waited = self._limits, 0.0
+        while True:
+            try:
+                return self._budget.enter(host, hold, timedelta(seconds=limits.patience))
+            except HostWait as wait:
+                seconds = (wait.until - self._watch.now()).total_seconds()
+                # A turn is as far away as the rule of the host wants it; any other wait may be of any length.
+                is_short = wait.is_turn or waited + seconds <= limits.midway
+                if not self._is_midway or not is_short or seconds >= self._watch.left():
+                    raise
+                self._watch.wait(max(seconds, 0.0))
+                waited += seconds
 
     def _open(self, asked: Asked, host: str) -> requests.Response:
         left = max(self._watch.left(), 0.01)
@@ -311,22 +347,20 @@ class HttpClient:
         length = headers.get("content-length", "")
         if in_full and length.isdigit() and int(length) > limit:
             raise too_large
-        kept: list[bytes] = []
-        size = 0
+        kept = bytearray()
         try:
             for piece in decoded(_pieces(raw), headers.get("content-encoding", "")):
-                kept.append(piece)
-                size += len(piece)
-                if size > limit:
+                kept += piece
+                if len(kept) > limit:
                     break
         except TROUBLE as error:
             if in_full or self._wire.is_cut:
                 raise self._translated(error, url) from None
         if self._wire.is_cut:  # then the end of the connection only looks like the end of the body
             raise self._watch.why(shown(url))
-        if in_full and size > limit:
+        if in_full and len(kept) > limit:
             raise too_large
-        return b"".join(kept)
+        return bytes(kept)
 
     def _translated(self, error: BaseException, url: str) -> Exception:
         if self._wire.is_cut:
@@ -379,10 +413,16 @@ def request_key(
     return pages.request_key(method, url, accept, body)
 
 
-def _reworded(error: Unreachable | BadAnswer, message: str) -> Unreachable | BadAnswer:
+def _reworded(
+    error: Unreachable | BadAnswer, message: str, until: datetime | None = None
+) -> Unreachable | BadAnswer:
+    told: Unreachable | BadAnswer
     if isinstance(error, Unreachable):
-        return type(error)(message, error.hint, host=error.host)
-    return type(error)(message, error.hint)
+        told = type(error)(message, error.hint, host=error.host)
+    else:
+        told = type(error)(message, error.hint)
+    told.until = until
+    return told
 
 
 def _pieces(raw: requests.Response) -> Iterator[bytes]:

@@ -10,17 +10,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from stoma.collectors.answers import shown
 from stoma.collectors.base import BaseCollector, Collection, Estimate
-from stoma.collectors.http_json_answers import items_of, packed, read_json, reason
-from stoma.collectors.http_json_cursor import Cursor, Window, bounded, within
-from stoma.collectors.http_json_paging import BEHIND_THE_END, BY_NUMBER, MOST_PAGES, Page, Paging, Place
-from stoma.collectors.http_json_request import Question
-from stoma.errors import SourceRefused, UsageError
+from stoma.collectors.http_json_answers import columns_of, items_of, packed, read_json, reason
+from stoma.collectors.http_json_cursor import DAY, Cursor, Window, bounded, within
+from stoma.collectors.http_json_paging import (
+    BEHIND_THE_END,
+    BY_NUMBER,
+    MOST_PAGES,
+    Page,
+    Paging,
+    Place,
+    Token,
+)
+from stoma.collectors.http_json_request import Question, is_full
+from stoma.errors import HostWait, SourceBusy, SourceRefused, UsageError
 from stoma.paths import Path, path_of
 from stoma.records import CollectorResult
 from stoma.references import REFERENCE, mask
@@ -28,8 +37,8 @@ from stoma.references import REFERENCE, mask
 if TYPE_CHECKING:
     from stoma.collectors.http import Response
 
-EXPIRED = frozenset({400, 410})
-"""How sources refuse a token that is too old."""
+UNAUTHORIZED = 401
+"""The only refusal (4xx) that cannot mean a token that is too old: sources use any other for that."""
 
 TAKEN = frozenset({"arxiv", "github", "sec_edgar"})
 """Sources whose records other collectors write."""
@@ -39,7 +48,7 @@ class HttpJsonCollector(BaseCollector):
     """Items of a JSON API, page by page. POST only asks: searches and GraphQL queries."""
 
     # What is made of an item does not change which ones are collected. `key` does: under another one all are new.
-    not_selecting = frozenset({"fields", "measures"})
+    not_selecting = frozenset({"fields", "measures", "wait"})
 
     @classmethod
     def origin_of(cls, config: Mapping[str, Any]) -> str:
@@ -54,6 +63,10 @@ class HttpJsonCollector(BaseCollector):
             if isinstance(found.get(name), Mapping):
                 found[name] = {key: value for key, value in found[name].items() if key != bound}
         return found
+
+    def may_bring_nothing(self, collection: Collection) -> bool:
+        """True where only what is new was asked for."""
+        return collection.config.get("cursor") is not None and collection.cursor is not None
 
     def estimate(self, collection: Collection) -> Estimate:
         """Asks for the first page where it tells a total; else all that is known is that it takes a request."""
@@ -79,9 +92,13 @@ class HttpJsonCollector(BaseCollector):
         progress = collection.progress
         first = walk.paging.place(None)
         here = walk.paging.place(progress.page) if progress is not None else first
-        may_expire, before, pages = here.onward is not None, b"", 0
+        may_expire = here.onward is not None
+        before = walk.paging.before(progress.page) if progress is not None else b""
+        # Committed where the second page has to wait: it might be so each time that one page is all that is granted.
+        waiting: CollectorResult | None = None
+        is_first = True
         # The tokens and links that led on so far: none of them leads on twice.
-        seen = {here.onward} if here.onward is not None else set()
+        seen: set[Token] = {here.onward} if here.onward is not None else set()
         while True:
             try:
                 page = walk.ask(here, before, seen)
@@ -89,15 +106,23 @@ class HttpJsonCollector(BaseCollector):
                 if not may_expire:
                     raise SourceRefused(expired.message, expired.hint) from None
                 collection.log(f"{expired.message}; the place where it stood is gone, its window begins anew")
-                here, seen = first, set()
+                here, before, may_expire, seen = first, b"", False, set()
                 continue
-            may_expire, before, pages = False, page.digest, pages + 1
+            except (HostWait, SourceBusy):
+                if waiting is not None:
+                    yield waiting
+                raise
+            may_expire, before, pages = False, page.digest, here.pages + 1
             following = walk.paging.following(here, page)
             walk.note(here, page, is_last=following is None)
             most, is_limit = walk.limit()
-            if following is not None and pages >= most and is_limit:
-                collection.log(f"ends behind {pages} pages, as max_pages says; there is more")
-                following = None
+            if following is not None and pages >= most:
+                if is_limit:
+                    collection.log(f"ends behind {pages} pages, as max_pages says; there is more")
+                    following = None
+                else:
+                    # The next run counts anew.
+                    here, following = replace(here, pages=0), replace(following, pages=0)
             yield walk.result(source, here, page, following)
             if following is None:
                 return
@@ -106,7 +131,8 @@ class HttpJsonCollector(BaseCollector):
                     f"{page.url} was page {pages:,} of this run, and there are more; what came is kept",
                     "the next run goes on there; paging.max_pages sets another limit",
                 )
-            here = following
+            waiting = walk.waiting(source, page, following) if is_first else None
+            here, is_first = following, False
             if here.onward is not None:
                 seen.add(here.onward)
 
@@ -128,6 +154,11 @@ class _Walk:
     bounds: Mapping[str, Any]
     # None until the first answer shows the only list there is.
     items: Path | None
+    # Where an answer says how many seconds to wait before the next request.
+    wait: Path | None
+    # True once an item had the field of the cursor.
+    is_field_known: bool = False
+    remark: str = ""
 
     @classmethod
     def of(cls, collection: Collection) -> _Walk:
@@ -136,18 +167,20 @@ class _Walk:
         try:
             cursor = Cursor.of(config.get("cursor"))
             paging = Paging.of(config.get("paging"))
-            items = path_of(config["items"]) if "items" in config else None
+            items = _items_path(config["items"]) if "items" in config else None
+            wait = path_of(config["wait"]) if "wait" in config else None
             question = Question.of(config)
         except ValueError as error:
             raise UsageError(str(error)) from None
-        window = Window.of(collection.now, collection.cursor, collection.progress)
+        form = cursor.format if cursor is not None else ""
+        window = Window.of(collection.now, collection.cursor, collection.progress, form)
         if collection.span is None:
             bounds = window.values(cursor)
         else:
             cursor, bounds = bounded(cursor, collection.span)
-        return cls(collection, question, paging, cursor, window, bounds, items)
+        return cls(collection, question, paging, cursor, window, bounds, items, wait)
 
-    def ask(self, place: Place, before: bytes, seen: set[str | int]) -> Page:
+    def ask(self, place: Place, before: bytes, seen: set[Token]) -> Page:
         """The page at a place; raises _Expired where a token is refused."""
         is_link = isinstance(place.onward, str) and self.paging.kind != "cursor"
         url, body = self.question.asked(
@@ -187,16 +220,19 @@ class _Walk:
             if place.is_probe and status in BEHIND_THE_END:
                 self.collection.log(f"{error.message}; taken as the end, for the page before was not full")
                 return Page([], refused[-1].shown, refused[-1].fetched_at)
-            if place.onward is not None and status in EXPIRED:
+            if place.onward is not None and 400 <= status < 500 and status != UNAUTHORIZED:
                 raise _Expired(error.message, error.hint) from None
             if self.paging.kind in BY_NUMBER and place.taken and status in BEHIND_THE_END and not error.hint:
                 error.hint = "if it refuses pages behind its last one, tell it by: paging.size, total or more"
             raise
 
     def _read(self, response: Response) -> Page:
-        value, where = read_json(response), response.shown
+        where = response.shown
+        value = read_json(response, is_lines=bool(self.collection.config.get("lines")))
+        self._obey(value, response)
         items, self.items = items_of(value, self.items, where)
         onward = self.paging.onward(value, response.headers, where)
+        lacks = self.paging.lacks(value) if onward is None and items else ""
         if onward is not None and self.paging.kind != "cursor":
             onward = self.question.leads_on(response.url, str(onward), where)
         return Page(
@@ -207,10 +243,31 @@ class _Walk:
             total=self.paging.total_in(value, where),
             more=self.paging.more_in(value, where),
             digest=blake2b(packed(items), digest_size=16).digest() if self.paging.kind else b"",
+            lacks=lacks,
         )
+
+    def _obey(self, value: Any, response: Response) -> None:
+        """Leave the source alone for as long as its answer wants; whoever asks on meanwhile is shut out there."""
+        try:
+            seconds = self.wait.find(value) if self.wait is not None else None
+        except ValueError:
+            return
+        if isinstance(seconds, int | float) and 0 < seconds <= DAY.total_seconds():
+            host = urlsplit(response.url).hostname or ""
+            until = response.fetched_at + timedelta(seconds=seconds)
+            self.collection.http.cool(host, until, f"its answer says wait {seconds} s")
 
     def note(self, here: Place, page: Page, *, is_last: bool) -> None:
         """Let the window know what a page has shown, and tell what is odd about its numbers."""
+        if self.cursor is not None and not self.is_field_known and page.items:
+            if fault := self.cursor.fault(page.items):
+                raise UsageError(f"{page.url}: {fault}", "nothing would tell what is new")
+            self.is_field_known = any(self.cursor.mark(item) is not None for item in page.items)
+        if is_last and page.lacks and here.onward is None and page.more is not False and page.total is None:
+            told = f"{page.url} is the only page, for {page.lacks}"
+            self.collection.log(told)
+            if is_full(len(page.items), self.question):
+                self.remark = f"{told}; it has exactly {len(page.items)} items, so there may be more"
         if self.collection.span is None:
             self.window = self.window.with_items(page.items, self.cursor)
         taken, total = here.taken + len(page.items), page.total or here.total
@@ -231,10 +288,7 @@ class _Walk:
         span, items = self.collection.span, page.items
         if span is not None and self.cursor is not None:
             items = within(items, self.cursor, span)
-        token = self.paging.token(here, following) if following is not None else None
-        if token is not None and mask(str(token)) != str(token):
-            # A secret is not kept; without it nobody could go on from there.
-            token = {}
+        token = _kept(self.paging.token(here, following)) if following is not None else None
         is_end = following is None and span is None
         return CollectorResult(
             source=source,
@@ -246,4 +300,26 @@ class _Walk:
             cursor=self.window.cursor() if is_end else None,
             expected=page.total or here.total,
             unmodified=page.unmodified,
+            remark=self.remark,
         )
+
+    def waiting(self, source: str, page: Page, following: Place) -> CollectorResult:
+        """No page, but the place behind the one before: whoever goes on does not ask for that once more."""
+        return CollectorResult(
+            source=source,
+            items=[],
+            url=page.url,
+            fetched_at=page.fetched_at,
+            next_page=_kept(self.paging.onward_token(following, page.digest)),
+            window=self.window.kept(),
+            expected=following.total,
+        )
+
+
+def _items_path(given: Any) -> Path:
+    return columns_of(path_of(given["columns"])) if isinstance(given, Mapping) else path_of(given)
+
+
+def _kept(token: dict[str, Any]) -> dict[str, Any]:
+    """The token; nothing of one that holds a secret, without which nobody could go on from there."""
+    return token if mask(str(token)) == str(token) else {}

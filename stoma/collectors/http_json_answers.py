@@ -28,13 +28,30 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _DIGITS = bytes(0x30 if 0x30 <= code <= 0x39 else 0x20 for code in range(256))
 _LARGEST = 2**63
 _NO_ITEMS = frozenset({"error", "errors", "warnings"})
+_USUAL = frozenset({
+    "content", "data", "docs", "documents", "edges", "elements", "entries", "entities", "features", "hits",
+    "items", "list", "nodes", "objects", "records", "response", "result", "results", "rows", "value", "values",
+})  # fmt: skip
+_OF_ITEM = frozenset({"id", "uuid", "guid"})
+# What usually stands beside a list of items, without marks and in small letters.
+_ENVELOPE = re.compile(
+    r"(total|count|num|limit|offset|skip|max|page|paging|pagination|next|prev|first|last|cursor|continu|more|has(more|next|prev)"
+    r"|link|meta|info|status|success|error|warning|message|api|version|etag|time|generated|updated|license|licence"
+    r"|copyright|attribution|took|incomplete|truncated|query|request|response|search|facet|filter|sort|order"
+    r"|help|schema|quota|backoff|disclaimer|source|result)|(size|start|end|self|per|code|ok|msg|type|kind|object|date|url|data)$"
+)
 _OF_ERRORS = ("error", "errors", "message", "error_description", "detail", "title", "msg", "reason")
 
 
-def read_json(response: Response) -> Any:
-    """The value of an answer, whatever its content type says; a list for lines of JSON. Raises BadAnswer."""
+def read_json(response: Response, *, is_lines: bool = False) -> Any:
+    """The value of an answer, whatever its content type says; a list for lines of JSON. Raises BadAnswer.
+
+    With `is_lines` each line is one value, however few there are.
+    """
     body = response.body
     kind = response.headers.get("content-type", "")
+    if is_lines:
+        return _lines(response, kind, ValueError(), is_lines)
     is_lines = bool(_LINES.search(kind) or _LINES_FILE.search(response.url))
     if not body.strip():
         if response.status == 204 or is_lines:
@@ -67,6 +84,23 @@ def items_of(value: Any, path: Path | None, shown: str) -> tuple[list[Any], Path
     what = "nothing" if found is None else f"a {type(found).__name__}"
     words = f"items: {path.text} leads to {what}, expected a list{_instead(value)}"
     raise BadAnswer(f"{shown}: {words}", _hint(path))
+
+
+def columns_of(path: Path) -> Path:
+    """A path to a mapping of equally long lists, read as the items of which each list holds one value."""
+
+    def find(value: Any) -> Any:
+        found = path.find(value)
+        if not isinstance(found, Mapping):
+            return found if isinstance(found, int | str | float) else None
+        columns = {name: column for name, column in found.items() if isinstance(column, list)}
+        lengths = {len(column) for column in columns.values()}
+        if len(lengths) > 1:
+            told = listed([f"{name} ({len(column)})" for name, column in list(columns.items())[:20]], "and")
+            raise ValueError(f"its columns are not equally long: {told}")
+        return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+    return Path(f"{{columns: {path.text}}}", find, None)
 
 
 def reason(response: Response) -> str:
@@ -156,10 +190,11 @@ def _lines(response: Response, kind: str, error: ValueError, is_lines: bool) -> 
         try:
             found.append(_loads(line, kind))
         except ValueError as fault:
-            if is_lines or found:
+            is_page = not found and line.lstrip(b"\xef\xbb\xbf \t").startswith(b"<")
+            if found or (is_lines and not is_page):
                 raise BadAnswer(f"{response.shown}: line {number} is not JSON ({_words(fault)})") from None
-            break
-    if len(found) < 2:
+            raise _no_json(response, error) from None
+    if len(found) < 2 and not is_lines:
         raise _no_json(response, error)
     return found
 
@@ -181,14 +216,24 @@ def _only_list(value: Any, shown: str) -> Path:
     if isinstance(value, list):
         return path_of("@")
     found = dict(_lists(value))
+    # Items are mappings more often than not, and more of them than of anything else.
+    ranked = sorted(found, key=lambda path: (not _has_mappings(found[path]), -len(found[path])))
     if len(found) == 1:
-        return path_of(next(iter(found)))
+        [only] = found
+        beside = _beside(value, path_of(only).keys or ())
+        if not beside:
+            return path_of(only)
+        raise UsageError(
+            f"{shown}: the answer has a list, {only}, beside {shortened(listed(beside[:10], 'and'), 120)}: "
+            "it may be a list of items, or a part of one item",
+            f'items: {only} takes the list, items: "@" the answer itself as one item; '
+            "where each line is an item, write lines: true",
+        )
     if found:
         named = listed([f"{path} ({len(items)})" for path, items in list(found.items())[:20]], "and")
-        first = next(iter(found))
         raise UsageError(
             f"{shown}: the answer has several lists: {named}",
-            f"say which one holds the items: items: {first}",
+            f'say which one holds the items: items: {ranked[0]}; items: "@" takes the answer itself as one item',
         )
     raise BadAnswer(
         f"{shown}: there is no list in the answer{_instead(value)}",
@@ -208,6 +253,30 @@ def _lists(value: Any, before: str = "", depth: int = 0) -> Iterator[tuple[str, 
             yield path, inner
         else:
             yield from _lists(inner, f"{path}.", depth + 1)
+
+
+def _has_mappings(items: list[Any]) -> bool:
+    return bool(items) and isinstance(items[0], Mapping)
+
+
+def _beside(value: Any, keys: tuple[str, ...]) -> list[str]:
+    """What stands beside a list, or beside what holds it, and is not of the usual envelope."""
+    found: list[str] = []
+    for number, key in enumerate(keys, 1):
+        # A list of a usual name is one of items whatever stands beside it, but for an item's own id.
+        telling = _OF_ITEM if number == len(keys) and _spare(key) in _USUAL else None
+        names = [name for name in value if name != key]
+        found += [name for name in names if (_spare(name) in telling if telling else not _is_envelope(name))]
+        value = value[key]
+    return found
+
+
+def _is_envelope(name: str) -> bool:
+    return name[:1] in ("@", "_", "$") or _ENVELOPE.match(_spare(name)) is not None
+
+
+def _spare(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
 def _is_empty(value: Any, path: Path) -> bool:

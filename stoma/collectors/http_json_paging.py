@@ -16,12 +16,15 @@ from datetime import datetime
 from typing import Any
 
 from stoma import wording
-from stoma.errors import BadAnswer
-from stoma.paths import Path, path_of
-from stoma.wording import listed
+from stoma.errors import BadAnswer, UsageError
+from stoma.paths import Path, missing, path_of
+from stoma.wording import did_you_mean, listed
 
 MOST_PAGES = 1_000
 """Pages of one run where nobody says `max_pages`: more are taken for paging that never ends."""
+
+Token = str | int | tuple[Any, ...]
+"""What leads to a page; a list where a source wants the sort values of the last item back (Elasticsearch)."""
 
 KINDS = ("link_header", "next_url", "cursor", "page", "offset")
 ALONE = ("link_header", "page", "offset")
@@ -56,13 +59,15 @@ class Page:
     items: list[Any]
     url: str
     fetched_at: datetime
-    onward: str | int | None = None
+    onward: Token | None = None
     total: int | None = None
     # Whether there are more, where the source says so.
     more: bool | None = None
     # Equal for pages with equal items.
     digest: bytes = b""
     unmodified: int = 0
+    # What is missing of what would lead on, in words.
+    lacks: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +77,7 @@ class Place:
     # The number of the page, or of its first item.
     number: int = 0
     # The token or the link that leads to it.
-    onward: str | int | None = None
+    onward: Token | None = None
     # Items on the longest page so far: a source may give fewer than it is asked for.
     longest: int = 0
     # How far the pages before may have reached, had all been as long as they were asked for.
@@ -81,6 +86,8 @@ class Place:
     total: int | None = None
     # True where the page before was shorter than asked for, but may be as long as they come: this one tells.
     is_probe: bool = False
+    # Pages of this collection before it.
+    pages: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +132,7 @@ class Paging:
             return {self.param: place.number, **size}
         return {self.param: place.onward} if self.kind == "cursor" and place.onward is not None else {}
 
-    def onward(self, value: Any, headers: Mapping[str, str], shown: str) -> str | int | None:
+    def onward(self, value: Any, headers: Mapping[str, str], shown: str) -> Token | None:
         """What the answer says of the next page; raises BadAnswer for something that cannot be that."""
         if self.kind == "link_header":
             return next_link(headers.get("link", ""))
@@ -137,7 +144,26 @@ class Paging:
             return None
         if isinstance(found, str) or (self.kind == "cursor" and type(found) is int):
             return found
+        if self.kind == "cursor" and isinstance(found, list) and all(map(_is_scalar, found)):
+            return tuple(found)
         raise BadAnswer(f"{shown}: paging.{self.kind}: {self.path.text} leads to a {type(found).__name__}")
+
+    def lacks(self, value: Any) -> str:
+        """What an answer that leads nowhere has not; raises UsageError where it has it under a name like that.
+
+        Many sources leave out on the last page what leads on, so that alone is no fault.
+        """
+        if self.kind == "link_header":
+            return "no Link header came with it"
+        found = missing(self.path, value) if self.path is not None else None
+        if found is None:
+            return ""
+        step, keys = found
+        twin = next((key for key in keys if _bare(key) == _bare(step) and key != step), None)
+        where = f"paging.{self.kind}: {self.path.text if self.path else ''}"
+        if twin is not None:
+            raise UsageError(f"{where} leads to nothing: there is no {step}, but {twin}", f"write {twin}")
+        return f"{where} leads to nothing: there is no {step}{did_you_mean(step, keys)}"
 
     def total_in(self, value: Any, shown: str) -> int | None:
         """How many items the answer says there are; None where it does not say."""
@@ -153,7 +179,7 @@ class Paging:
             return found.strip().lower() not in _NO
         return None if found is None else bool(found)
 
-    def judge(self, place: Place, page: Page, before: bytes, seen: Container[str | int]) -> None:
+    def judge(self, place: Place, page: Page, before: bytes, seen: Container[Token]) -> None:
         """Refuse a page that cannot be true, with BadAnswer; asked for again it may be.
 
         `before` is the digest of the page before it, `seen` holds the tokens and links that led on so far.
@@ -163,12 +189,28 @@ class Paging:
         is_back = page.onward is not None and page.onward in seen
         if is_back and page.more is not False and (page.items or page.onward != place.onward):
             raise BadAnswer(f"{page.url} leads back to a page that was read before")
-        if page.items or self.kind not in BY_NUMBER:
+        if self.kind not in BY_NUMBER:
+            self._judge_end(place, page)
+            return
+        if page.items:
             return
         total = page.total or place.total
         if page.more or (total is not None and place.reach < total):
             promised = f"{total} items are" if total is not None else "more is"
             raise BadAnswer(f"{page.url} is an empty page, though {promised} promised")
+
+    def _judge_end(self, place: Place, page: Page) -> None:
+        """Refuse a page that leads nowhere although there is more; by a total only where it is the first one.
+
+        Totals of longer walks count what is hidden, and what has changed meanwhile.
+        """
+        if not self.kind or page.onward is not None or page.more is False:
+            return
+        why = page.lacks or "nothing leads on"
+        if page.more:
+            raise BadAnswer(f"{page.url} says that there is more (paging.more), and {why}")
+        if place.onward is None and page.items and (page.total or 0) > len(page.items):
+            raise BadAnswer(f"{page.url} has {len(page.items)} of {page.total:,} items, and {why}")
 
     def following(self, place: Place, page: Page) -> Place | None:
         """The place behind a page; None when it was the last."""
@@ -176,7 +218,13 @@ class Paging:
         total = page.total or place.total
         longest = max(place.longest, count)
         behind = replace(
-            place, longest=longest, taken=place.taken + count, total=total, is_probe=False, onward=page.onward
+            place,
+            longest=longest,
+            taken=place.taken + count,
+            total=total,
+            is_probe=False,
+            onward=page.onward,
+            pages=place.pages + 1,
         )
         if page.more is False or not self.kind:
             return None
@@ -205,10 +253,16 @@ class Paging:
 
         By number that is this page once more, for meanwhile items may have moved up.
         """
-        place = here if self.kind in BY_NUMBER else following
+        return self._token(here if self.kind in BY_NUMBER else following)
+
+    def onward_token(self, following: Place, before: bytes) -> dict[str, Any]:
+        """The place behind a page itself, with the digest of that page."""
+        return self._token(following) | {"is_probe": following.is_probe, "before": before.hex()}
+
+    def _token(self, place: Place) -> dict[str, Any]:
         at = place.number if self.kind in BY_NUMBER else place.onward
         token = {self.kind: at, "longest": place.longest, "reach": place.reach, "taken": place.taken}
-        return token | ({} if place.total is None else {"total": place.total})
+        return token | {"pages": place.pages} | ({} if place.total is None else {"total": place.total})
 
     def place(self, token: Any) -> Place:
         """The place that a token tells; the first one where it tells of another way of paging, or of none."""
@@ -216,9 +270,24 @@ class Paging:
         at = token.get(self.kind) if isinstance(token, Mapping) else None
         if at is None or (self.kind in BY_NUMBER and type(at) is not int):
             return first
-        longest, reach, taken = (int(token.get(name) or 0) for name in ("longest", "reach", "taken"))
-        place = Place(longest=longest, reach=reach, taken=taken, total=token.get("total"))
-        return replace(place, number=at) if self.kind in BY_NUMBER else replace(place, onward=at)
+        names = ("longest", "reach", "taken", "pages")
+        longest, reach, taken, pages = (int(token.get(name) or 0) for name in names)
+        place = Place(
+            longest=longest,
+            reach=reach,
+            taken=taken,
+            total=token.get("total"),
+            is_probe=token.get("is_probe") is True,
+            pages=pages,
+        )
+        if self.kind in BY_NUMBER:
+            return replace(place, number=at)
+        return replace(place, onward=tuple(at) if isinstance(at, list) else at)
+
+    def before(self, token: Any) -> bytes:
+        """The digest of the page before the place that a token tells; empty where it says nothing of it."""
+        told = token.get("before") if isinstance(token, Mapping) else None
+        return bytes.fromhex(told) if isinstance(told, str) else b""
 
     def _hint(self) -> str:
         return "" if self.kind in BY_LINK else f'does the source know the parameter "{self.param}"?'
@@ -232,6 +301,15 @@ def next_link(header: str) -> str | None:
         if "next" in next(rels, "").lower().split():
             return str(target)
     return None
+
+
+def _bare(name: str) -> str:
+    """A name without what is written now like this and now like that."""
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+def _is_scalar(value: Any) -> bool:
+    return value is None or isinstance(value, str | int | float)
 
 
 def _path(text: str | None) -> Path | None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import unquote_plus, urldefrag, urlencode, urljoin, urlsplit
+from urllib.parse import parse_qsl, unquote_plus, urldefrag, urlencode, urljoin, urlsplit
 
 from stoma.collectors.answers import origin
 from stoma.collectors.http_json_answers import packed
@@ -25,6 +26,45 @@ RESERVED = frozenset(
 
 KINDS = ("bearer", "basic", "header", "query")
 """How a credential may be sent."""
+
+
+USUAL_SIZES = frozenset({10, 20, 25, 30, 40, 50, 60, 100, 200, 250, 500, 1_000})
+"""Items that sources put on a page where nobody says how many."""
+
+_SIZES = re.compile(
+    r"(^|[^a-z])(per_?page|(page_?)?(size|limit)|rows|count|first|max|top|n)($|[^a-z])", re.IGNORECASE
+)
+_CREDENTIAL = re.compile(
+    r"(.*[_-])?(api_?-?key|app_?-?(key|id)|access_?-?(key|token)|auth|(auth_?-?)?token|secret|password|client_?-?secret|key)",
+    re.IGNORECASE,
+)
+_SECRET = re.compile(r"(?=[^0-9]*[0-9])[A-Za-z0-9_.~+/=-]{12,}")
+
+
+def is_credential(name: str, value: object) -> bool:
+    """Whether a parameter looks like a credential, by its name and by what it holds."""
+    return (
+        isinstance(value, str)
+        and _CREDENTIAL.fullmatch(name) is not None
+        and (_SECRET.fullmatch(value) is not None)
+    )
+
+
+def keep_quiet(given: Iterable[tuple[str, object]]) -> None:
+    """Mask the credentials among these parameters: written out they are no more to be told than references."""
+    for name, value in given:
+        if isinstance(value, str) and is_credential(name, value) and mask(value) == value:
+            remember(value, f"({name})")
+
+
+def is_full(count: int, question: Question) -> bool:
+    """Whether so many items are as many as a page holds: what is asked for, or a usual number."""
+    given = {**dict(parse_qsl(urlsplit(question.url).query)), **question.params}
+    if isinstance(question.body, Mapping):
+        given |= {**question.body, **(question.body.get("variables") or {})}
+    told = {str(value) for name, value in given.items() if _SIZES.search(name)}
+    sizes = {int(value) for value in told if value.isdecimal() and len(value) < 9}
+    return count in (sizes or USUAL_SIZES)
 
 
 def check_header(name: str) -> None:
@@ -64,7 +104,9 @@ class Question:
         url = f"{base}{parts.path}{'?' + parts.query if parts.query else ''}" if base else parts.geturl()
         auth, body = config.get("auth") or {}, config.get("body")
         params = {name: _plain(value) for name, value in (config.get("params") or {}).items()}
-        secrets = {name: value for name, value in params.items() if mask(str(value)) != str(value)}
+        keep_quiet([*parse_qsl(parts.query), *params.items()])
+        written = {**dict(parse_qsl(parts.query)), **params}
+        secrets = {name: value for name, value in written.items() if mask(str(value)) != str(value)}
         if "query" in auth:
             secrets[auth["query"]["name"]] = str(auth["query"]["value"])
         headers = {"Accept": ACCEPT} | ({} if body is None else {"Content-Type": "application/json"})

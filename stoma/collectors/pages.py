@@ -58,7 +58,9 @@ class Asked:
             if body is not None:
                 headers = {name: value for name, value in headers.items() if name.lower() not in OF_A_BODY}
             method, body = "GET", None
-        if origin(target) != origin(urlsplit(self.url)):
+        ours = urlsplit(self.url)
+        is_same = origin(target) == origin(ours)
+        if not is_same:
             if body is not None:
                 raise SourceRefused(
                     f"{shown} redirects what was sent to another place, {target.scheme}://{target.hostname}",
@@ -66,7 +68,8 @@ class Asked:
                 )
             headers = {name: value for name, value in headers.items() if name.lower() in HARMLESS}
         # Names and passwords inside an address are ours to give, not the other side's.
-        url = urlunsplit(target._replace(netloc=target.netloc.rpartition("@")[2]))
+        given = ours.netloc.rpartition("@")[:2] if is_same else ()
+        url = urlunsplit(target._replace(netloc="".join((*given, target.netloc.rpartition("@")[2]))))
         is_for_good = status in PERMANENT and (self.hops == 0 or self.moved_to is not None)
         return replace(
             self,

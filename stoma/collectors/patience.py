@@ -20,6 +20,8 @@ class Limits:
     asks: int = 3
     pauses: tuple[float, ...] = (1.0, 4.0)
     patience: float = 30.0
+    # The same where a request was made that comes to nothing without the next one: a redirect, a page in parts.
+    midway: float = 120.0
     connect: float = 10.0
     silence: float = 30.0
     # One request from its beginning to its last byte.

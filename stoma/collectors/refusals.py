@@ -88,19 +88,24 @@ class Refusals:
         return until
 
     def _be_patient(self, response: Response, told: Allowance | None, words: str, is_last: bool) -> NoReturn:
-        now = response.fetched_at
+        now, host, reason = (
+            response.fetched_at,
+            _host(response),
+            f"it answered {status_words(response.status)}",
+        )
         seconds = allowance.wished(response, told, now)
         if seconds is None:
             # Many clients are sent away at the same moment; they should not come back at the same moment.
             seconds = self._limits.cooling * 2 ** min(self._attempt - 1, 10)
             seconds *= random.uniform(1.0, 1.2)  # noqa: S311
         elif seconds <= self._limits.patience and seconds < self._watch.left() and not is_last:
-            # Waited here, with the connection still taken, so that none of our other runs asks meanwhile.
+            # Waited here, and none of our other runs asks meanwhile, whoever holds which connection.
+            self.cool(host, now + timedelta(seconds=seconds), reason)
             self._watch.wait(max(seconds, self._limits.pauses[0]))
             raise Waited(words)
         until = now + timedelta(seconds=min(seconds, LONGEST_COOLING.total_seconds()))
-        until = self.cool(_host(response), until, f"it answered {status_words(response.status)}")
-        raise SourceBusy(words, until, _not_before(_host(response), until))
+        until = self.cool(host, until, reason)
+        raise SourceBusy(words, until, _not_before(host, until))
 
 
 def _host(response: Response) -> str:

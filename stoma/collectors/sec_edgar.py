@@ -9,14 +9,14 @@ What a config means and where a run stands is in edgar_walk.py. Days are EDGAR's
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import date, timedelta
 from urllib.parse import urlsplit
 
 from stoma.collectors.base import BaseCollector, Collection, Estimate
 from stoma.collectors.edgar_by_company import by_company
 from stoma.collectors.edgar_by_form import by_form
-from stoma.collectors.edgar_walk import Walk
-from stoma.errors import UsageError
+from stoma.collectors.edgar_walk import NEW_YORK, ONE_DAY, Walk
+from stoma.errors import SourceRefused, UsageError
 from stoma.records import CollectorResult
 
 A_DAY = {"3": 70, "4": 850, "5": 20, "3/A": 5, "4/A": 20, "5/A": 5}
@@ -37,6 +37,10 @@ class SecEdgarCollector(BaseCollector):
         span = collection.span
         if span is None:
             raise UsageError("an estimate needs the days that are wanted")
+        if open_day := _not_over(collection):
+            raise UsageError(
+                open_day, f"--to {_new_york(collection) - ONE_DAY} is the last day that can be asked for"
+            )
         walk = Walk.of(collection, self.source, self.origin)
         host = urlsplit(walk.data if walk.wish.is_by_company else walk.origin).hostname or ""
         if walk.wish.is_by_company:
@@ -52,6 +56,18 @@ class SecEdgarCollector(BaseCollector):
 
     def collect(self, collection: Collection) -> Iterator[CollectorResult]:
         """Yield pages of filings, and a last one without any that ends the run."""
+        if open_day := _not_over(collection):
+            raise SourceRefused(open_day, "try again tomorrow with the same command")
         walk = Walk.of(collection, self.source, self.origin)
         yield from by_company(walk) if walk.wish.is_by_company else by_form(walk)
         yield walk.end()
+
+
+def _not_over(collection: Collection) -> str:
+    """Why the days of a span cannot be collected yet; empty when they can, or when it is about today."""
+    span = collection.span
+    return f"{span.last} is not over in New York" if span and span.last >= _new_york(collection) else ""
+
+
+def _new_york(collection: Collection) -> date:
+    return collection.now.astimezone(NEW_YORK).date()

@@ -63,7 +63,11 @@ class Wire:
             pool.ConnectionCls = type(
                 kind.__name__,
                 (_Watched, kind),
-                {"admit": staticmethod(self._admit), "opened": staticmethod(self._opened)},
+                {
+                    "admit": staticmethod(self._admit),
+                    "opened": staticmethod(self._opened),
+                    "is_cut": staticmethod(lambda: self._cut),
+                },
             )
         return pool
 
@@ -91,16 +95,33 @@ class Wire:
 class _Watched(HTTPConnection):
     admit: Callable[[socket.socket], None]
     opened: Callable[[socket.socket | None], None]
+    is_cut: Callable[[], bool]
+    # A second handle on the connection while it is made, by which it can be cut: a proxy or TLS may never be done.
+    door: socket.socket | None = None
 
     def _new_conn(self) -> socket.socket:
         # Before anything is sent, and before TLS.
         sock = super()._new_conn()
         self.admit(sock)
+        # TLS makes another socket of this one before it shakes hands; what lies below is the same for both.
+        self.door = sock.dup()
+        self.opened(self.door)
         return sock
 
+    def _tunnel(self) -> None:
+        super()._tunnel()
+        # To http.client the end of a connection that was cut looks like the end of the headers.
+        if self.is_cut():
+            raise ConnectionAbortedError
+
     def connect(self) -> None:
-        super().connect()
-        self.opened(self.sock)
+        try:
+            super().connect()
+            self.opened(self.sock)
+        finally:
+            if self.door is not None:
+                self.door.close()
+                self.door = None
 
 
 def _shut(sock: socket.socket) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Iterable, Mapping
-from typing import Any
+from inspect import iscoroutinefunction
+from typing import Any, ClassVar
 
 from stoma.records import CollectorResult, Record, Reject
 
@@ -14,8 +15,11 @@ Normalized = Iterable[Record | Reject | Mapping[str, Any]]
 class BaseNormalizer:
     """Turns items into records. Override `normalize_item` for one item, or `normalize` for a page.
 
-    `normalize` may be `async`. An item that raises becomes a Reject with the reason; its page goes on.
+    Both may be `async`. An item that raises becomes a Reject with the reason; its page goes on.
     """
+
+    may_give_nothing: ClassVar[bool] = False
+    """True where items may rightly become nothing; else a run of which nothing is left is suspect."""
 
     def prepared(self, config: Mapping[str, Any]) -> BaseNormalizer:
         """The normalizer for a task with this config, whose references are resolved; by default all are alike."""
@@ -23,6 +27,8 @@ class BaseNormalizer:
 
     def normalize(self, result: CollectorResult) -> Normalized | Awaitable[Normalized]:
         """All records of a page, in order."""
+        if iscoroutinefunction(self.normalize_item):
+            return self._awaited(result)
         found: list[Record | Reject | Mapping[str, Any]] = []
         for item in result.items:
             try:
@@ -33,8 +39,18 @@ class BaseNormalizer:
                 found.append(Reject(f"{type(error).__name__}: {error}", item))
         return found
 
+    async def _awaited(self, result: CollectorResult) -> Normalized:
+        """The same where `normalize_item` is `async`: one item after the other."""
+        found: list[Record | Reject | Mapping[str, Any]] = []
+        for item in result.items:
+            try:
+                found.append(await self.normalize_item(item, result))  # type: ignore[misc]
+            except Exception as error:
+                found.append(Reject(f"{type(error).__name__}: {error}", item))
+        return found
+
     def normalize_item(self, item: Any, result: CollectorResult) -> Record | Reject | Mapping[str, Any]:
-        """One item as a record; raise to reject it."""
+        """One item as a record; raise to reject it. May be `async`."""
         raise NotImplementedError(f"{type(self).__name__} defines neither normalize nor normalize_item")
 
     def merged(self, found: Record, stored: Record | None) -> Record | None:

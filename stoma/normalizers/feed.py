@@ -6,15 +6,22 @@ Content stays as the feed wrote it: whoever shows it has to clean its markup fir
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
+from stoma.instants import read
 from stoma.normalizers.base import BaseNormalizer
-from stoma.normalizers.feed_dates import instant
-from stoma.normalizers.feed_html import plain, shortened
+from stoma.normalizers.feed_html import plain, shortened, without_tags
 from stoma.records import CollectorResult, Record, Reject
+
+LONGEST_TITLE = 500
+"""Characters."""
 
 LONGEST_SUMMARY = 2_000
 """Characters: many feeds send whole articles as their summary."""
+
+EARLIEST = 1900
+"""A year before it is no date but the zero of some program."""
 
 _AS_THEY_ARE = ("enclosures", "comments", "original_link", "extra")
 _NAMES = {"comments": "comments_url", "original_link": "original_url"}
@@ -52,7 +59,9 @@ class FeedNormalizer(BaseNormalizer):
             source=result.source,
             external_id=key,
             kind=self.kind,
-            title=plain(item.get("title", ""), item.get("title_type", "")),
+            title=shortened(
+                without_tags(plain(item.get("title", ""), item.get("title_type", ""))), LONGEST_TITLE
+            ),
             summary=_summary(item),
             url=item.get("link", ""),
             authors=tuple(dict.fromkeys(plain(name, "text/plain") for name in item.get("authors", ()))),
@@ -64,6 +73,12 @@ class FeedNormalizer(BaseNormalizer):
             attributes=attributes,
             measures=item.get("measures", {}),
         )
+
+
+def instant(text: str) -> datetime | None:
+    """The instant that an entry names, aware UTC; None when it names none."""
+    found = read(text)
+    return found if found is not None and found.year >= EARLIEST else None
 
 
 def _summary(item: Mapping[str, Any]) -> str:

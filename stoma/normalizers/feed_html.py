@@ -7,6 +7,14 @@ from html import unescape
 from typing import Any
 
 _TAG = re.compile(r"<[^<>]*>")
+_LOADING = re.compile(r"<(script|style|iframe|object)\b[^<>]{0,1000}>[^<]{0,2000}</\1\s*>", re.IGNORECASE)
+_ENDING = re.compile(r"</([a-z][\w:-]{0,40})\s*>", re.IGNORECASE)
+_ANY = re.compile(r"</?([a-z][\w:-]{0,40})[^<>]{0,2000}>", re.IGNORECASE)
+_WORKING = re.compile(
+    r"<(?:script|style|iframe|object|embed|svg|img|form|link|meta|base|body|video|audio|math)\b[^<>]{0,2000}>?"
+    r"|<[a-z][\w:-]{0,40}\s[^<>=]{0,200}=[^<>]{0,2000}>",
+    re.IGNORECASE,
+)
 _HTML = frozenset({"text/html", "application/xhtml+xml", "html", "xhtml", ""})
 _UNREAD = frozenset({"script", "style", "head", "title", "template", "iframe", "object"})
 
@@ -23,6 +31,18 @@ def plain(text: str, kind: str = "text/html") -> str:
     if kind in _HTML and ("<" in text or "&" in text):
         text = _read(text) if "<" in text else unescape(text)
     return " ".join(text.split())
+
+
+def without_tags(text: str) -> str:
+    """Plain text without what would work as markup: scripts, pairs of tags, tags with attributes.
+
+    A title may speak of `<dialog>`: a tag that stands alone is kept, unless it is one that loads something.
+    """
+    if "<" not in text:
+        return text
+    text = _WORKING.sub(" ", _LOADING.sub(" ", text))
+    ended = {name.lower() for name in _ENDING.findall(text)}
+    return " ".join(_ANY.sub(lambda tag: "" if tag[1].lower() in ended else tag[0], text).split())
 
 
 def shortened(text: str, longest: int) -> str:

@@ -1,14 +1,15 @@
 """GitHub repositories as records of kind `repository`: one for each, whichever mode brought it.
 
-Both modes write the same fields of it, or each would undo what the other wrote. What only a search knows (topics,
-license, when it was created) is a second record of kind `repository_details` with the id `details:NUMBER`; the view
-`repositories` shows both as one row. Why: docs/decisions/0010-github-key.md
+A search tells all of it, a row of the trending page a part: `merged` lets the row keep what its page cannot know, so
+that neither mode undoes what the other wrote. Why: docs/decisions/0010-github-key.md
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -33,35 +34,61 @@ DETAILS = {
     "is_archived": "archived",
     "is_template": "is_template",
 }
+# What only a search tells; `topics` is there even when there are none, and so says that a search has spoken.
+ONE_SIDED = (*DETAILS, "license", "topics")
+
+# An emoji as it is written, and as it is drawn: symbols, what joins them, and digits in boxes.
+_ALIAS = re.compile(r":[a-z0-9_+-]+:", re.ASCII)
+_BOXED = re.compile(
+    "[0-9#*]\N{VARIATION SELECTOR-16}?\N{COMBINING ENCLOSING KEYCAP}|\N{VARIATION SELECTOR-16}"
+)
+_DRAWN = frozenset({"So", "Sm", "Sk", "Cf"})
 
 
 class GithubNormalizer(BaseNormalizer):
     """Repositories by their number, which outlives a new name; by their name in small letters where none is given."""
 
     def normalize(self, result: CollectorResult) -> list[Record | Reject]:
-        """The records of a page: one for each row of what is trending, two for each item of a search."""
+        """The records of a page: one for each row of what is trending, or item of a search."""
         found: list[Record | Reject] = []
         for item in result.items:
             try:
-                found.extend(_records(item, result.source))
+                found.append(_record(item, result.source))
             except (AttributeError, KeyError, TypeError, ValueError) as error:
                 found.append(Reject(str(error), item))
         return found
 
+    def merged(self, found: Record, stored: Record | None) -> Record | None:
+        """What a search tells is all there is; a row keeps what is stored of that which its page cannot know."""
+        if stored is None or "topics" in found.attributes:
+            return found
+        kept = {name: stored.attributes[name] for name in ONE_SIDED if name in stored.attributes}
+        return replace(
+            found,
+            summary=stored.summary if _is_drawn(found.summary, stored.summary) else found.summary,
+            # A row has no address; it was made of the name.
+            url=stored.url if found.title == stored.title else found.url,
+            tags=_tags(found.attributes.get("language"), kept.get("topics", ())),
+            published_at=stored.published_at,
+            attributes={**found.attributes, **kept},
+        )
 
-def _records(item: Any, source: str) -> list[Record]:
+
+def _record(item: Any, source: str) -> Record:
     if not isinstance(item, Mapping):
         raise ValueError("this is no repository")
     full_name = item.get("full_name")
     if not isinstance(full_name, str) or not _FULL_NAME.fullmatch(full_name):
-        raise ValueError(f"{full_name!r} is not owner/name" if full_name else "it has no name (owner/name)")
+        told = str(full_name)[:100]
+        raise ValueError(f"{told!r} is not owner/name" if full_name else "it has no name (owner/name)")
     number = item.get("id")
     if number is not None and (not isinstance(number, int) or isinstance(number, bool) or number < 1):
         raise ValueError(f"id: {number!r} is not the number of a repository")
     owner, _, name = full_name.partition("/")
     language = _text(item.get("language"))
     is_row = "rank" in item
-    repository = Record(
+    details = {} if is_row else _details(item)
+    return Record(
         source=source,
         external_id=full_name.lower() if number is None else str(number),
         kind="repository",
@@ -69,29 +96,41 @@ def _records(item: Any, source: str) -> list[Record]:
         summary=_text(item.get("description")),
         url=_url(item.get("html_url"), full_name),
         authors=(owner,),
-        tags=(language,) if language else (),
+        tags=_tags(language, details.get("topics", ())),
+        published_at=None if is_row else _instant(item.get("created_at")),
         attributes={"full_name": full_name, "owner": owner, "name": name}
-        | ({"language": language} if language else {}),
+        | ({"language": language} if language else {})
+        | details,
         measures=_row_measures(item) if is_row else _item_measures(item),
     )
-    return [repository] if is_row or number is None else [repository, _details(item, repository)]
 
 
-def _details(item: Mapping[str, Any], repository: Record) -> Record:
+def _details(item: Mapping[str, Any]) -> dict[str, Any]:
     license_ = item.get("license") or {}
-    topics = item.get("topics") or ()
-    attributes = {name: item.get(field) for name, field in DETAILS.items()}
-    attributes["license"] = license_.get("spdx_id") or license_.get("key")
-    return Record(
-        source=repository.source,
-        external_id=f"details:{repository.external_id}",
-        kind="repository_details",
-        title=repository.title,
-        url=repository.url,
-        authors=repository.authors,
-        tags=tuple(dict.fromkeys(str(topic) for topic in topics)),
-        published_at=_instant(item.get("created_at")),
-        attributes={name: value for name, value in attributes.items() if value not in (None, "")},
+    found = {name: item.get(field) for name, field in DETAILS.items()}
+    found["license"] = license_.get("spdx_id") or license_.get("key")
+    found["topics"] = list(dict.fromkeys(str(topic) for topic in item.get("topics") or ()))
+    return {name: value for name, value in found.items() if value not in (None, "")}
+
+
+def _tags(language: str | None, topics: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((language, *topics) if language else topics))
+
+
+def _is_drawn(shown: str, written: str) -> bool:
+    """True where `shown` is `written`, with emoji such as `:rocket:` as pictures or left out."""
+    drawn = {alias for alias in _ALIAS.findall(written) if alias not in shown}
+    for alias in drawn:
+        written = written.replace(alias, "")
+    return bool(drawn) and _bare(shown) == _bare(written)
+
+
+def _bare(text: str) -> str:
+    """The text without pictures and spaces."""
+    return "".join(
+        letter
+        for letter in _BOXED.sub("", text)
+        if not letter.isspace() and (letter.isascii() or unicodedata.category(letter) not in _DRAWN)
     )
 
 

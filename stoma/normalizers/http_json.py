@@ -14,10 +14,13 @@ from urllib.parse import urljoin, urlsplit
 
 from stoma.errors import UsageError
 from stoma.instants import instant_of
+from stoma.log import logger
 from stoma.normalizers.base import BaseNormalizer
+from stoma.normalizers.http_json_doubts import FEW, absent, key_words, shared_key
 from stoma.normalizers.http_json_fields import Field, as_number, id_of, line_of, names_of
-from stoma.paths import Path, path_of
+from stoma.paths import Path, missing, path_of
 from stoma.records import CollectorResult, Record, Reject
+from stoma.wording import did_you_mean, shown
 
 TITLES = ("title", "full_name", "name", "headline", "subject", "label", "display_name")
 SUMMARIES = ("summary", "description", "abstract", "excerpt", "content_text", "text", "body")
@@ -34,6 +37,7 @@ KEYS = ("id", "_id", "uuid", "guid")
 """What makes an item unique where the config does not say; behind them comes its url."""
 
 KIND = "entry"
+OVER = "the last of them is kept, the others become its versions"
 OWN = frozenset({"title", "summary", "url", "kind", "authors", "tags", "published_at", "updated_at"})
 """Names in `fields` that are fields of a record; every other one is an attribute."""
 
@@ -44,16 +48,22 @@ class HttpJsonNormalizer(BaseNormalizer):
     def __init__(self, config: Mapping[str, Any] | None = None) -> None:
         """Raises UsageError for a path that is none."""
         try:
-            self._shape = _Shape.of(config or {})
+            self._config = config or {}
+            self._shape = _Shape.of(self._config)
         except ValueError as error:
             raise UsageError(str(error)) from None
+        # What is odd is told once a run.
+        self._is_judged = self._is_told = False
 
     def prepared(self, config: Mapping[str, Any]) -> HttpJsonNormalizer:
         """The same for a task with this config."""
         return HttpJsonNormalizer(config)
 
     def normalize(self, result: CollectorResult) -> list[Record | Reject]:
-        """The records of a page, in order; an item that cannot be one becomes a reject."""
+        """The records of a page, in order; an item that cannot be one becomes a reject.
+
+        Raises UsageError where most items share a key (they would overwrite one another) and where no field is found.
+        """
         found: list[Record | Reject] = []
         for item in result.items:
             try:
@@ -62,7 +72,37 @@ class HttpJsonNormalizer(BaseNormalizer):
                 found.append(Reject(str(error), item))
             except Exception as error:  # a stranger's data may break anything; the page goes on
                 found.append(Reject(f"{type(error).__name__}: {error}", item))
+        self._judge(result, found)
         return found
+
+    def _judge(self, result: CollectorResult, found: list[Record | Reject]) -> None:
+        items = result.items
+        shared, key = shared_key(items, found)
+        name = key_words(self._config)
+        if shared >= FEW and shared * 2 > len(items):
+            raise UsageError(
+                f"{result.url}: {name} is no key: {shared + 1} of {len(items)} different items share one "
+                f"with another, such as {shown(key, 60)}",
+                "name what makes an item unique, or several things that do so together: key: [id, date]",
+            )
+        if shared and not self._is_told:
+            self._is_told = True
+            logger.warning(
+                "{}: {} items have the key of another, such as {}: {}", name, shared, shown(key, 60), OVER
+            )
+        fields = [*(self._shape.fields or ()), *self._shape.measures]
+        if self._is_judged or len(items) < FEW:
+            return
+        self._is_judged = True
+        lost = {field.name: words for field, words in absent(fields, items)}
+        named = {field.name for field in self._shape.fields or () if field.path is not None}
+        if named and named <= lost.keys():
+            raise UsageError(
+                f"{result.url}: none of fields leads to anything: {'; '.join(lost.values())}",
+                "fields count from an item; items says where these lie",
+            )
+        for field, words in lost.items():
+            logger.warning("{}: {}", field, words)
 
     def normalize_item(self, item: Any, result: CollectorResult) -> Record:
         """One item as a record; raises ValueError saying what keeps it from being one."""
@@ -163,7 +203,8 @@ def _part(path: Path, item: Mapping[str, Any]) -> str:
     except ValueError as error:
         raise ValueError(f"key: {path.text}: {error}") from None
     if not part:
-        raise ValueError(f"key: {path.text} leads to nothing")
+        lack = missing(path, item)
+        raise ValueError(f"key: {path.text} leads to nothing{did_you_mean(*lack) if lack else ''}")
     return part
 
 

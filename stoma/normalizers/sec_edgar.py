@@ -36,6 +36,8 @@ DAYS = frozenset({"date", "deemed_date", "exercise_date", "expiration_date"})
 class SecEdgarNormalizer(BaseNormalizer):
     """Filings by their accession number, lines of insider forms by accession, table and place."""
 
+    may_give_nothing = True
+
     def normalize(self, result: CollectorResult) -> Iterator[Record | Reject]:
         """The records of a page; an item seen again gives none."""
         for item in result.items:
@@ -73,7 +75,7 @@ def _filing(item: Mapping[str, Any], source: str) -> Record:
     if fault := item.get("fault"):
         raise ValueError(fault)
     if not _ACCESSION.fullmatch(accession):
-        raise ValueError(f"{accession!r} is not an accession number")
+        raise ValueError(f"{accession[:100]!r} is not an accession number")
     if not item["form"] or not item["ciks"]:
         raise ValueError(f"the filing {accession} has no form or no filer")
     filed = _filing_day(item["filed"])

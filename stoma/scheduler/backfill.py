@@ -81,9 +81,10 @@ class Cost:
 
 
 def span_of(first: date, last: date | None, now: datetime) -> Span:
-    """The days that were asked for, until yesterday where nothing is said; raises UsageError."""
+    """The days that were asked for, until the last that is over everywhere if nothing is said; raises UsageError."""
     yesterday = now.date() - DAY
-    last = last or yesterday
+    # Far in the west it is still yesterday until noon, and sources count days in zones of their own.
+    last = last or (now - DAY / 2).date() - DAY
     if first > last:
         raise UsageError(f"--from {first} lies behind --to {last}", "the first day comes first")
     if last > yesterday:

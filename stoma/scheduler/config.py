@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from stoma import own
 from stoma.documents import explain, of_values
 from stoma.errors import ConfigError, NotFound
 from stoma.references import unset
@@ -101,16 +102,21 @@ def create_custom_task(
     return task if normalizer is None else definitions.with_normalizer(task, normalizer)
 
 
-def blocked_reason(task: Task, config: Config) -> str | None:
-    """Why a task cannot run now, and what to do about it; None when it can."""
+def blocked_reason(task: Task, config: Config, *, wait: bool = True) -> str | None:
+    """Why a task cannot run now, and what to do about it; None when it can.
+
+    Without `wait` code of its own that is still being imported will do: its run waits for it.
+    """
     from stoma import collectors
 
     if reason := unset(task.config, config.base):
         return reason
-    if reason := owncode.reason(task):
+    if reason := owncode.reason(task, wait=wait):
         return reason
     try:
-        needs_contact = collectors.kind(task.collector).needs_contact
+        needs_contact = collectors.kind(task.collector, wait=wait).needs_contact
+    except (own.Unread, own.Beginning):
+        return None
     except NotFound as error:
         return error.message
     if needs_contact:

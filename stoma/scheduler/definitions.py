@@ -113,6 +113,13 @@ def check_paging(value: str | Mapping[str, Any]) -> None:
     http_json_paging.check_paging(value)
 
 
+def check_source_cursor(value: Mapping[str, Any]) -> None:
+    """How a declared source tells what is new; ValueError for a form that cannot be sent."""
+    from stoma.collectors import http_json_cursor
+
+    http_json_cursor.check_cursor(value)
+
+
 def check_header(name: str) -> None:
     """The name of a header that a task may set; ValueError otherwise."""
     from stoma.collectors import http_json_request
@@ -145,6 +152,7 @@ FORMATS: Mapping[str, Format] = {
     "stoma-rate": Format(parse_rate, "a rate such as 8/s or 30/m"),
     "stoma-path": Format(path_of, "a path such as data.items"),
     "stoma-paging": Format(check_paging, "a way of paging such as link_header", (str, dict)),
+    "stoma-source-cursor": Format(check_source_cursor, "what tells what is new", (dict,)),
     "stoma-header": Format(check_header, "the name of a header such as Accept"),
     "stoma-auth": Format(check_auth, "one credential such as {bearer: …}", (dict,)),
 }

@@ -27,6 +27,7 @@ SUFFIXES = (".yaml", ".yml")
 _YOUNG = 2_000_000_000
 """Nanoseconds for which a file is too young to be judged by its times: two edits can fall into one tick of them."""
 
+_PARAMETER = re.compile(r"([A-Za-z_-]{3,40})[\"']?\s{0,3}[:=]\s{0,3}[\"']?([^\s\"'#&,{}\[\]\0]{12,200})")
 _PASSWORD = re.compile(r"://[^/\s:@\"']*:([^/\s@\"'\0]+)@")
 
 _known: dict[str, tuple[tuple[int, ...], str]] = {}
@@ -173,6 +174,23 @@ def passwords_in(text: str, name: str) -> Iterator[Problem]:
                 found.start(1) + 1,
                 hint="write ${env:NAME} in its place, and set NAME",
             )
+
+
+def credentials_in(text: str, name: str) -> Iterator[Problem]:
+    """Where a text holds what looks like a credential of a query, such as api_key, written out."""
+    from stoma.collectors.http_json_request import is_credential
+
+    for number, line in enumerate(text.splitlines(), start=1):
+        plain = REFERENCE.sub(lambda reference: "\0" * len(reference[0]), line)
+        for found in _PARAMETER.finditer(plain):
+            if is_credential(found[1], found[2]):
+                yield Problem(
+                    f"{found[1]} looks like a credential that is written out",
+                    name,
+                    number,
+                    found.start(2) + 1,
+                    hint="write ${env:NAME} in its place and set NAME; auth: {query: {name, value}} sends it",
+                )
 
 
 def shown_name(path: Path, base: Path) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime
 
 from stoma import collectors
+from stoma.errors import Blocked
 from stoma.log import logger
 from stoma.records import holdable
 from stoma.references import mask
@@ -31,7 +33,11 @@ def note(tx: Transaction, run: Run, task: Task, said: str, now: datetime) -> Non
 
 def told(task: Task, found: Gone | None) -> str | None:
     """Why a task does not run on schedule although it could; None where nothing is gone, or it asks elsewhere now."""
-    if found is None or found.fingerprint != fingerprint(task, collectors.make(task.collector)):
+    if found is None:
         return None
+    # Who runs nobody's code, or cannot, takes it that the task asks where it asked then.
+    with suppress(Blocked):
+        if found.fingerprint != fingerprint(task, collectors.make(task.collector)):
+            return None
     since = f"{found.since:%Y-%m-%d %H:%M} UTC"
     return f"{SINCE} {since}: {found.reason}; edit the task, or run it by hand to ask once more"

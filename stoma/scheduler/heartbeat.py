@@ -10,6 +10,7 @@ from typing import Any
 from stoma import __version__
 from stoma.errors import StoreError
 from stoma.log import logger
+from stoma.scheduler import owncode
 from stoma.scheduler.base import iso
 from stoma.scheduler.inforce import InForce
 from stoma.scheduler.owner import this_process
@@ -93,6 +94,11 @@ class Heartbeat:
             "abandoned_threads": runner.abandoned,
             "loaded_at": iso(loaded_at),
             "restart_needed": self._in_force.restart_needed,
+            "code": {
+                task.id: reason
+                for task in self._in_force.config.tasks.values()
+                if owncode.is_own(task) and (reason := owncode.reason(task, wait=False))
+            },
             "errors": [problem.as_dict() for problem in self._in_force.errors],
         }
 

@@ -72,6 +72,8 @@ class InForce:
         # Tasks are added by any thread, files are taken up by the loop.
         self._swapping = threading.Lock()
         self._loader = loader
+        if loader is not None:
+            loader.waits_for_code = False
         self._monotonic = monotonic
         self._python_tasks: dict[str, Task] = {}
         self._files_seen: Mapping[str, str] = dict(config.files)

@@ -24,7 +24,7 @@ def judge(
     upstream: Mapping[str, Any] | None = None,
 ) -> agenda.Judge:
     """What speaks against an instant of a task; `upstream` is the run that this one would follow."""
-    blocked = blocked_reason(task, config) or gone.told(task, switches.gone.get(task.id))
+    blocked = blocked_reason(task, config, wait=False) or gone.told(task, switches.gone.get(task.id))
     condition = _condition(task.when) if task.when is not None else None
 
     @cache

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from urllib.parse import unquote_plus
 
 from stoma.collectors.answers import Response, first_words, shown, status_words
-from stoma.collectors.http import request_key, spelled
+from stoma.collectors.http import USUAL, request_key, spelled
 from stoma.errors import BadAnswer, SourceRefused
 from stoma.stores.base import Row
 
@@ -83,6 +83,10 @@ class KeptAnswers:
             )
         response = Response(row["url"], row["status"], dict(row["headers"]), content, row["fetched_at"])
         if 200 <= response.status < 300:
+            for _ in range(USUAL.asks - 1):
+                # A collector may take an answer for what it is only after it came like this every time.
+                with suppress(BadAnswer):
+                    return parse(response)
             return parse(response)
         said = ""
         if explain is not None:

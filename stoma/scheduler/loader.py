@@ -48,6 +48,8 @@ class Loader:
         self._as_given = path
         self._presets = tuple(presets)
         self.amend = amend
+        # False where a load may not be held up by the import of somebody's code, as in a scheduler that works.
+        self.waits_for_code = True
         self._known: Sources = {}
         self._hashes: dict[str, tuple[Task, str]] = {}
 
@@ -73,7 +75,15 @@ class Loader:
             path = self.main
         elif path is not None and view.instead.get(path, True) is None:
             path = None
-        loading = Loading(view, path, self._presets, self._as_given, self._known, self._hashes)
+        loading = Loading(
+            view,
+            path,
+            self._presets,
+            self._as_given,
+            self._known,
+            self._hashes,
+            wait_for_code=self.waits_for_code,
+        )
         try:
             config: Config | None = self.amend(loading.config(despite_obstacles=True))
         except ConfigError:

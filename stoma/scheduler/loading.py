@@ -68,12 +68,13 @@ class Loading:
         hashes: dict[str, tuple[Task, str]] | None = None,
         *,
         with_code: bool = False,
+        wait_for_code: bool = True,
     ) -> None:
         self.view, self.base, self.path = view, view.base, path
         # The path of the configuration file as somebody wrote it, if somebody did.
         self._as_given = given
         self._given = tuple(presets)
-        self._with_code = with_code
+        self._with_code, self._wait_for_code = with_code, wait_for_code
         self._known: Sources = known if known is not None else {}
         self._hashes = hashes if hashes is not None else {}
         # Faults of single files, faults of files that do not go together, and what hides files.
@@ -157,7 +158,9 @@ class Loading:
             if document.readable:
                 faults = definitions.checker(kind).faults(document.data)
                 problems += explain(document, faults, definitions.FORMATS)
-                problems += owncode.problems(document, self.base, with_code=self._with_code)
+                problems += owncode.problems(
+                    document, self.base, with_code=self._with_code, wait=self._wait_for_code
+                )
             source = Source(document, problems)
             if text is None:
                 # What could not be read is known by its hash only if it was not edited meanwhile.

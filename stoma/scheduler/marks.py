@@ -9,6 +9,7 @@ import orjson
 
 from stoma import __version__
 from stoma.collectors.base import BaseCollector
+from stoma.own import source_mark
 from stoma.scheduler.base import Run, Span, Task, backfill_scope
 
 
@@ -18,16 +19,18 @@ def fingerprint(task: Task, collector: BaseCollector) -> str:
     return _digest([task.collector, source, collector.selection(task.config)])
 
 
-def full_fingerprint(task: Task) -> str:
+def full_fingerprint(task: Task, collector: Any, normalizer: Any) -> str:
     """16 hex digits of what is collected and what is made of it: to this belongs what need not be sent once more.
 
-    Another program may make other records of the same answer, so its version counts too.
+    Another program may make other records of the same answer, so its version counts too, and the source of code of
+    your own.
     """
-    normalizer = task.normalizer
-    if normalizer is not None and not isinstance(normalizer, str):
-        kind = normalizer if isinstance(normalizer, type) else type(normalizer)
-        normalizer = f"{kind.__module__}:{kind.__qualname__}"
-    return _digest([__version__, task.collector, normalizer, task.config])
+    name = task.normalizer
+    if name is not None and not isinstance(name, str):
+        kind = name if isinstance(name, type) else type(name)
+        name = f"{kind.__module__}:{kind.__qualname__}"
+    sources = [source_mark(type(collector)), source_mark(type(normalizer))]
+    return _digest([__version__, task.collector, name, task.config, sources])
 
 
 def backfill_id(task_id: str, mark: str, span: Span) -> str:

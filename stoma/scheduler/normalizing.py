@@ -6,15 +6,19 @@ import asyncio
 import inspect
 import reprlib
 from collections.abc import AsyncIterable, Iterable, Mapping
+from dataclasses import replace
+from datetime import UTC, date, datetime
 from typing import Any
 
 import orjson
 
 from stoma import normalizers
+from stoma.collectors import RESERVED
 from stoma.normalizers.base import BaseNormalizer
 from stoma.records import LONGEST_ID, CollectorResult, Record, Reject, checked, holdable, sealed
 from stoma.references import mask
 from stoma.scheduler.base import Task
+from stoma.scheduler.yielded import Misuse
 
 LONGEST_REASON = 500
 LONGEST_ITEM = 64_000
@@ -43,16 +47,20 @@ def normalize(
         given = asyncio.run(_await(given))
     elif inspect.isasyncgen(given):
         given = asyncio.run(_gather(given))
+    if given is None:
+        # As where `return` was forgotten; without a word all items would be lost.
+        kind = f"{type(normalizer).__module__}:{type(normalizer).__qualname__}"
+        raise Misuse(f"{kind}: `normalize` returned None", "it returns a list of records, which may be empty")
     records: list[tuple[Record, str]] = []
     rejects: list[Reject] = []
     # One record alone is a page of one.
-    items: Iterable[Any] = [given] if isinstance(given, Mapping | Record) else given or ()
+    items: Iterable[Any] = [given] if isinstance(given, Mapping | Record) else given
     for item in items:
         if isinstance(item, Reject):
             rejects.append(item)
             continue
         try:
-            records.append(sealed(checked(_record(item, result))))
+            records.append(sealed(checked(_timed(_record(item, result), result))))
         except Exception as error:  # a stranger's data may break anything; the page goes on
             rejects.append(Reject(str(error) or type(error).__name__, item, _id_of(item)))
     return records, [_storable(reject) for reject in rejects]
@@ -71,6 +79,20 @@ def _record(item: Any, result: CollectorResult) -> Record:
         return Record(**given)
     except TypeError as error:
         raise TypeError(f"not the fields of a record: {error}") from None
+
+
+def _timed(record: Record, result: CollectorResult) -> Record:
+    """The record with aware UTC instants: here as everywhere, what has no zone is UTC, and a day begins at midnight."""
+    if record.source != result.source and record.source in RESERVED:
+        raise ValueError(f'source: "{record.source}" belongs to a collector that comes with Stoma')
+    fresh: dict[str, datetime] = {}
+    for name in ("published_at", "updated_at"):
+        value = getattr(record, name)
+        if isinstance(value, date) and not isinstance(value, datetime):
+            fresh[name] = datetime(value.year, value.month, value.day, tzinfo=UTC)
+        elif isinstance(value, datetime) and value.utcoffset() is None:
+            fresh[name] = value.replace(tzinfo=UTC)
+    return replace(record, **fresh) if fresh else record  # type: ignore[arg-type]
 
 
 def _id_of(item: Any) -> str:

@@ -25,7 +25,7 @@ def hold(network: Network, run: Run, now: datetime) -> End | None:
     return _waits(network, "this machine has no network", now)
 
 
-def judge(network: Network, run: Run, error: Exception, now: datetime) -> End | None:
+def judge(network: Network, run: Run, error: BaseException, now: datetime) -> End | None:
     """What a failed run tells of the network; its end when the network is what it lacks."""
     if isinstance(error, Unreachable) and error.host:
         if network.failed(error.host, now):

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
 
+from stoma import own
 from stoma.scheduler import gone
 from stoma.scheduler.base import Run, Switches, Task, TaskStatus, iso
 from stoma.scheduler.config import Config, blocked_reason, schedule_hash
@@ -33,26 +34,35 @@ def in_parts(
 ) -> Iterator[list[dict[str, Any]]]:
     """The same, a few tasks at a time: between two parts whoever has patience can let others work."""
     switches = store.agenda.switches()
+    # What this process does not run, the scheduler may know.
+    code = _code_told(store, now) if own.is_unread() else {}
     names = iter(ids)
     while part := [config.tasks[task_id] for task_id in islice(names, AT_ONCE)]:
         keys = [task.id for task in part]
         last, agenda = store.runs.last_of_each(keys), store.agenda.accounted(keys)
         yield [
-            describe(task, config, last.get(task.id), switches, _accounted(task, agenda, now))
+            describe(
+                task, config, last.get(task.id), switches, _accounted(task, agenda, now), code.get(task.id)
+            )
             for task in part
         ]
 
 
 def describe(
-    task: Task, config: Config, last: Run | None, switches: Switches, accounted_until: datetime
+    task: Task,
+    config: Config,
+    last: Run | None,
+    switches: Switches,
+    accounted_until: datetime,
+    code: str | None = None,
 ) -> dict[str, Any]:
-    """One task with its next run after `accounted_until`.
+    """One task with its next run after `accounted_until`; `code` says why its own code cannot be used, as far as known.
 
     `status` is that of its newest run, `blocked` while it cannot run, None before its first run.
     """
     switch = switches.tasks.get(task.id)
     enabled = switch.is_on if switch else task.enabled
-    blocked = blocked_reason(task, config) or gone.told(task, switches.gone.get(task.id))
+    blocked = blocked_reason(task, config) or code or gone.told(task, switches.gone.get(task.id))
     due = next_run(task, accounted_until) if enabled and blocked is None else None
     status: str | None = str(last.status) if last else None
     if blocked and (last is None or last.status.is_final):
@@ -72,6 +82,12 @@ def describe(
         "next_run": iso(due),
         "last_run": iso(last.started_at or last.created_at) if last else None,
         "origin": task.origin,
+    }
+
+
+def _code_told(store: Store, now: datetime) -> dict[str, str]:
+    return {
+        task_id: reason for node in live_nodes(store, now) for task_id, reason in node.get("code", {}).items()
     }
 
 

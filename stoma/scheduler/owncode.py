@@ -23,29 +23,49 @@ if TYPE_CHECKING:
     from stoma.collectors.base import BaseCollector
 
 
-def problems(document: Document, base: Path | None, *, with_code: bool = False) -> Iterator[Problem]:
-    """The faults of configs; `with_code` tells of code that cannot be used as well. Imports what the tasks name."""
+def problems(
+    document: Document, base: Path | None, *, with_code: bool = False, wait: bool = True
+) -> Iterator[Problem]:
+    """The faults of configs; `with_code` tells of code that cannot be used as well. Imports what the tasks name.
+
+    Without `wait` code that is not there yet is only begun; what does not fit it blocks its task later.
+    """
     tasks = document.data.get("tasks") if isinstance(document.data, dict) else None
-    for task_id, entry in tasks.items() if isinstance(tasks, dict) else ():
-        for key, name in _named(entry):
-            if own.is_path(name) and base is not None:
-                own.importable(base)
+    named = [
+        (task_id, entry, key, name)
+        for task_id, entry in (tasks.items() if isinstance(tasks, dict) else ())
+        for key, name in _named(entry)
+    ]
+    if base is not None and any(own.is_path(name) for _, _, _, name in named):
+        own.importable(base)
+    # All begin before the first is waited for: several that hang are waited for together.
+    for wait_now in (False, True) if wait and len(named) > 1 else (wait,):
+        for task_id, entry, key, name in named:
             try:
-                found = own.find(name, _kinds()[key])
-                if key == "collector" and found.schema is not None:
-                    yield from _of_config(document, task_id, name, found, entry.get("config"))
+                found = own.find(name, _kinds()[key], wait=wait_now)
+                if wait_now == wait and key == "collector":
+                    yield from _of_collector(document, task_id, name, found, entry)
+            except (own.Unread, own.Beginning):
+                continue
             except Blocked as fault:
+                if wait_now != wait:
+                    continue
                 if with_code:
                     yield document.problem(("tasks", task_id, key), f"{key}: {fault.message}", fault.hint)
 
 
-def reason(task: Task) -> str | None:
+def is_own(task: Task) -> bool:
+    """True for a task that names code of somebody's own."""
+    return any(_named({"collector": task.collector, "normalizer": task.normalizer}))
+
+
+def reason(task: Task, *, wait: bool = True) -> str | None:
     """Why the code that a task names cannot carry it out; None when it can, and where it names none of its own."""
     entry = {"collector": task.collector, "normalizer": task.normalizer, "config": task.config}
     if not list(_named(entry)):
         return None
     document = of_values({"tasks": {task.id: definitions.plain(entry)}})
-    found = next(problems(document, None, with_code=True), None)
+    found = next(problems(document, None, with_code=True, wait=wait), None)
     if found is None:
         return None
     return f"{found.message} ({found.hint})" if found.hint else found.message
@@ -68,6 +88,20 @@ def _kinds() -> dict[str, own.Kind]:
     from stoma import collectors, normalizers
 
     return {"collector": collectors.KIND, "normalizer": normalizers.KIND}
+
+
+def _of_collector(
+    document: Document, task_id: str, name: str, kind: type[BaseCollector], entry: Mapping[str, Any]
+) -> Iterator[Problem]:
+    from stoma.collectors import refused_source
+
+    config = entry.get("config")
+    if kind.schema is not None:
+        yield from _of_config(document, task_id, name, kind, config)
+    # As the class says it; one that reckons its source is judged by what it yields.
+    given = config.get("source") if isinstance(config, Mapping) else None
+    if (source := kind.source or given or task_id) and (refused := refused_source(kind, source)):
+        raise Blocked(*refused)
 
 
 def _of_config(

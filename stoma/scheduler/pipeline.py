@@ -12,7 +12,7 @@ Everything that may end a run early arrives here as an exception and leaves as a
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -20,7 +20,7 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from stoma import collectors
+from stoma import collectors, own
 from stoma.collectors.base import BaseCollector, Collection, Deadline, Progress
 from stoma.collectors.patience import Clock
 from stoma.errors import (
@@ -28,14 +28,17 @@ from stoma.errors import (
     DeadlineExceeded,
     Fenced,
     HostWait,
+    SourceBusy,
     SourceGone,
     StomaError,
     Stopped,
+    StoreError,
+    Unreachable,
 )
 from stoma.hosts import HostRule, hosts_named
 from stoma.log import logger
 from stoma.references import resolve, unset
-from stoma.scheduler import gone, outage
+from stoma.scheduler import gone, outage, yielded
 from stoma.scheduler.base import Run, Task, TaskStatus
 from stoma.scheduler.marks import belongs, fingerprint, full_fingerprint
 from stoma.scheduler.merging import merged
@@ -52,6 +55,10 @@ from stoma.stores.runs import End, Standing
 
 if TYPE_CHECKING:
     from stoma.collectors.http import HttpClient, Kept
+    from stoma.records import CollectorResult
+
+SAYS_NOTHING = (Unreachable, SourceBusy, HostWait, DeadlineExceeded, StoreError)
+"""Errors that have nothing to do with where a run went on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +85,9 @@ class Tally:
     pages: int = 0
     seen: int = 0
     expected: int | None = None
+    is_resumed: bool = False
+    # True once a page was committed that goes further than where it was resumed.
+    is_further: bool = False
 
 
 @dataclass(slots=True)
@@ -115,7 +125,7 @@ def execute(run: Run, task: Task, around: Surroundings, control: Control) -> Run
     except Fenced:
         logger.warning("run {} of {} was taken over; nothing more is written", run.id, task.id)
         return None
-    except Exception as error:  # collectors and normalizers may be anybody's code
+    except BaseException as error:  # collectors and normalizers may be anybody's code, and call sys.exit
         now = around.store.now()
         end = outage.judge(around.network, run, error, now) or judge_error(run, task, error, now)
         if isinstance(error, outage.ANSWERS):
@@ -125,18 +135,21 @@ def execute(run: Run, task: Task, around: Surroundings, control: Control) -> Run
         in_end = control.in_end
         if isinstance(error, SourceGone) and run.is_live and end.status is TaskStatus.FAILED:
             in_end = partial(_gone, run, task, error.message, control.in_end)
+        if end.status is TaskStatus.FAILED and _leads_nowhere(run, control.tally, error):
+            logger.warning("where {} went on leads nowhere: its next run begins anew", task.id)
+            in_end = partial(_forget_progress, run, in_end)
         kept_until = now + around.lease
         return around.store.runs.end(
             run, end, now, reserved_by=keeper, reserved_until=kept_until, in_end=in_end
         )
 
 
-def judge_error(run: Run, task: Task, error: Exception, now: datetime) -> End:
+def judge_error(run: Run, task: Task, error: BaseException, now: datetime) -> End:
     """What an error means for the run: wait, try again, or fail."""
     text = _told(error)
     if isinstance(error, Stopped):
         return End(TaskStatus.INTERRUPTED, reason="stopped", is_try=False)
-    if isinstance(error, HostWait):
+    if isinstance(error, HostWait) and not error.retry:
         return End(
             TaskStatus.PENDING, "host busy", text, error.until, is_try=False, attempt_status="host busy"
         )
@@ -195,8 +208,9 @@ def _collect(run: Run, task: Task, around: Surroundings, control: Control) -> Ru
     if not belongs(run, mark):
         raise Blocked("what the task collects was edited since this backfill began", "begin another one")
     standing = control.standing or store.runs.standing(task.id, run.progress_scope)
-    progress = _progress(standing, task, mark)
-    validators = _validators(run, task, store, standing, is_resumed=progress is not None)
+    progress = _progress(standing, mark)
+    made = full_fingerprint(task, collector, normalizer)
+    validators = _validators(run, store, standing, made, is_resumed=progress is not None)
     named = named_hosts(task, collector, config)
     keep_for = around.raw if task.raw is None else task.raw
     raw = RawPages(run, task, mark, keep_for) if keep_for else None
@@ -215,20 +229,54 @@ def _collect(run: Run, task: Task, around: Surroundings, control: Control) -> Ru
         if raw is not None:
             raw.begin(collection)
         saving = Saving.of(store, run, task, mark, around.lease, control.in_end, standing, validators, raw)
+        saving.may_be_empty = collector.may_bring_nothing(collection)
         tally = control.tally
-        for result in collector.collect(collection):
+        tally.is_resumed = progress is not None
+        given = yielded.pages(collector, task.collector, collector.collect(collection))
+        for result in _fruitful(given, http, tally):
             _check(control)
             records, rejects = normalize(normalizer, result)
+            many = len(result.items) if getattr(normalizer, "may_give_nothing", False) else len(records)
             records = merged(normalizer, records, store.records)
-            ended = saving.page(result, records, rejects)
+            ended = saving.page(result, records, rejects, made=many)
+            http.committed()
             outage.answered(around.network, store, run, collection.now)
             tally.pages += 1
+            tally.is_further |= progress is None or result.next_page != progress.page
             tally.seen += len(result.items) + result.unmodified
             tally.expected = result.expected
             control.on_page(tally)
             if ended is not None:
-                return ended
-        return saving.end()
+                break
+        else:
+            ended = saving.end()
+        if saving.vanished:
+            logger.info("{} of {} items gave no record of their own", saving.vanished, saving.seen)
+        return ended
+
+
+def _fruitful(
+    results: Iterator[CollectorResult], http: HttpClient, tally: Tally
+) -> Iterator[CollectorResult]:
+    """The results; an attempt that asked and has to wait is a try unless it got further, or it would never end."""
+    try:
+        yield from results
+    except HostWait as error:
+        error.retry = http.has_asked and not tally.is_further
+        raise
+
+
+def _leads_nowhere(run: Run, tally: Tally, error: BaseException) -> bool:
+    """True for a run that went on where one before it had stopped, and could not: its token may have expired.
+
+    Not where nothing was said of the token: then it is still good.
+    """
+    return tally.is_resumed and not run.pages and not tally.pages and not isinstance(error, SAYS_NOTHING)
+
+
+def _forget_progress(run: Run, in_end: InEnd, tx: Transaction, now: datetime) -> None:
+    tx.execute("progress_delete", task_id=run.task_id, scope=run.progress_scope)
+    in_end(tx, now)
 
 
 class _StoreClock(Clock):
@@ -242,13 +290,11 @@ class _StoreClock(Clock):
 
 
 def _validators(
-    run: Run, task: Task, store: Store, standing: Standing, *, is_resumed: bool
+    run: Run, store: Store, standing: Standing, made: str, *, is_resumed: bool
 ) -> RunValidators | None:
     if not run.is_live:
         return None
-    return RunValidators(
-        store, task.id, full_fingerprint(task), is_resumed=is_resumed, has_any=standing.has_validators
-    )
+    return RunValidators(store, run.task_id, made, is_resumed=is_resumed, has_any=standing.has_validators)
 
 
 def _gone(run: Run, task: Task, said: str, in_end: InEnd, tx: Transaction, now: datetime) -> None:
@@ -266,9 +312,13 @@ def _cursor(standing: Standing, task: Task, mark: str) -> Mapping[str, Any] | No
     return row["position"]  # type: ignore[no-any-return]
 
 
-def _progress(standing: Standing, task: Task, mark: str) -> Progress | None:
+def _progress(standing: Standing, mark: str) -> Progress | None:
     row = standing.progress
-    if row is None or (row["fingerprint"] != mark and not task.keep_cursor):
+    if row is None:
+        return None
+    if row["fingerprint"] != mark:
+        # A page token leads on in the query that gave it, and in no other: `keep_cursor` is not for it.
+        logger.info("what it collects was edited: it begins anew, not where run {} stopped", row["run_id"])
         return None
     logger.info("continues at the last committed page, of run {}", row["run_id"])
     return Progress(row["window"], row["page"]["token"])
@@ -289,8 +339,8 @@ def _waiter(control: Control) -> Callable[[float], None]:
     return wait
 
 
-def _told(error: Exception) -> str:
-    """An error in words: Stoma's own as they are, a stranger's with its kind."""
+def _told(error: BaseException) -> str:
+    """An error in words: Stoma's own as they are, a stranger's with its kind and its place."""
     if isinstance(error, StomaError):
         return f"{error.message} ({error.hint})" if error.hint else error.message
-    return f"{type(error).__name__}: {error}"
+    return own.told(error)

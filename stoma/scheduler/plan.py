@@ -163,13 +163,11 @@ def _next(task: Task, known: Known, now: datetime) -> datetime | None:
 
 def _anew(task: Task, cursor: Row | None, progress: Row | None) -> str | None:
     """Which marks of a task no longer fit what it is to collect."""
-    if task.keep_cursor:
-        return None
     try:
         mark = fingerprint(task, collectors.make(task.collector))
     except StomaError:
         return None
-    if cursor is not None and cursor["fingerprint"] != mark:
+    if cursor is not None and cursor["fingerprint"] != mark and not task.keep_cursor:
         return "its cursor belongs to another query: the next run starts anew (keep_cursor: true keeps it)"
     if progress is not None and progress["fingerprint"] != mark:
         return "its unfinished collection belongs to another query: the next run starts anew"

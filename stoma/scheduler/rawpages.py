@@ -15,7 +15,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from stoma.records import holdable
-from stoma.references import mask
+from stoma.references import mask, mask_bytes
 from stoma.scheduler.base import Run, Span, Task, iso
 from stoma.stores.raw import LEVEL, Answer, Attempt, Batch, packed
 from stoma.stores.records import Prepared
@@ -49,14 +49,15 @@ class RawPages:
     def keep(self, kept: Kept) -> None:
         """Take an answer; compressed at once, so that a large one is not held as it is."""
         headers = {str(name): mask(str(value)) for name, value in kept.headers.items()}
+        body = mask_bytes(kept.body)
         self._answers.append(
             Answer(
                 request=kept.key,
                 url=str(holdable(mask(kept.url))),
                 status=kept.status,
                 headers=holdable(headers),
-                body=zlib.compress(kept.body, LEVEL),
-                size=len(kept.body),
+                body=zlib.compress(body, LEVEL),
+                size=len(body),
                 fetched_at=kept.fetched_at,
             )
         )

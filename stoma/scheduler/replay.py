@@ -136,9 +136,11 @@ class _Replay:
         except StoreError:
             raise
         except Exception as error:  # collectors and normalizers may be anybody's code
-            # Behind what was committed nothing was kept, and the attempt itself may have ended like this.
-            if walked < len(given):
-                self._leave_out(attempt, len(given) - walked, _words(error), is_fault=not answers.has_missed)
+            # Behind what was committed nothing was kept, and the attempt itself may have ended like this: also with a
+            # page that only says where the next one goes on.
+            behind = max((number for number, page in enumerate(given, 1) if page.keys), default=0)
+            if walked < behind:
+                self._leave_out(attempt, behind - walked, _words(error), is_fault=not answers.has_missed)
         else:
             walked = len(given)
         for saved_at, pairs in _by_moment(held.values()).items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from hashlib import blake2b
 
-from stoma.errors import SourceBusy, StomaError
+from stoma.errors import HostWait, SourceError, StomaError
 from stoma.scheduler.base import Retry
 
 
@@ -21,7 +21,7 @@ def next_try(
         return None
     wait = _pause(retry, attempt) * _spread(retry.jitter, f"{key}/{attempt}")
     due = now + min(wait, retry.max * (1 + retry.jitter))
-    if isinstance(error, SourceBusy):
+    if isinstance(error, SourceError | HostWait) and error.until is not None:
         due = max(due, error.until)
     return due
 

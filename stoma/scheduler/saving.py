@@ -16,6 +16,7 @@ from typing import Any
 from stoma import collectors
 from stoma.errors import Fenced
 from stoma.records import CollectorResult, Record, Reject
+from stoma.references import mask
 from stoma.scheduler.base import Run, Task, TaskStatus, duration_text
 from stoma.scheduler.rawpages import RawPages
 from stoma.scheduler.validating import RunValidators
@@ -43,9 +44,11 @@ class Saving:
     lease: timedelta
     in_end: InEnd
     standing: Standing
-    # What the run has counted so far, in all its attempts: nobody else counts while it is ours.
+    # What this collection has brought so far, in whichever runs: it goes with the progress, and ends with it.
     seen: int
     rejected: int
+    # Items that became neither a record nor a reject.
+    vanished: int
     # True when there is progress that the end has to delete.
     has_progress: bool
     # What is kept of the answers; None for a window of the past, whose answers nobody asks for again.
@@ -53,6 +56,11 @@ class Saving:
     # The answers themselves, where they are kept to be normalised again.
     raw: RawPages | None = None
     cursor: Mapping[str, Any] | None = None
+    # True where nothing is a good answer to what was asked this time.
+    may_be_empty: bool = False
+    remark: str = ""
+    # Why the first item of this attempt was rejected.
+    first_reject: str = ""
 
     @classmethod
     def of(
@@ -68,6 +76,8 @@ class Saving:
         raw: RawPages | None = None,
     ) -> Saving:
         """The beginning of an attempt of a run that was just claimed."""
+        row = standing.progress
+        so_far = row["page"] if row is not None and row["fingerprint"] == mark else {}
         return cls(
             store,
             run,
@@ -76,9 +86,10 @@ class Saving:
             lease,
             in_end,
             standing,
-            run.seen,
-            run.rejected,
-            standing.progress is not None,
+            so_far.get("seen", 0),
+            so_far.get("rejected", 0),
+            so_far.get("vanished", 0),
+            row is not None,
             validators,
             raw,
         )
@@ -88,36 +99,41 @@ class Saving:
         result: CollectorResult,
         records: Sequence[tuple[Record, str]],
         rejects: Sequence[Reject],
+        made: int | None = None,
     ) -> Run | None:
-        """Commit one page; the ended run when it was the last one. Raises Fenced when the run is not ours any more."""
+        """Commit one page; the ended run when it was the last one. Raises Fenced when the run is not ours any more.
+
+        `made` is how many records were made of it, where some of them need not be stored.
+        """
         prepared = Prepared.of(records)
         run, task, now = self.run, self.task, self.store.now()
-        self.cursor = result.cursor or self.cursor
+        self.cursor, self.remark = result.cursor or self.cursor, result.remark or self.remark
         answers = self.raw.page(prepared) if self.raw is not None else None
         came = len(result.items) + result.unmodified
         if self.validators is not None:
             self.validators.count(came)
+        self.seen, self.rejected = self.seen + came, self.rejected + len(rejects)
+        self.vanished += max(0, len(result.items) - (len(records) if made is None else made) - len(rejects))
+        self.first_reject = self.first_reject or next((reject.reason for reject in rejects), "")
         if result.next_page is None and not result.items and not rejects:
             # Nothing but the end is left to write, and that is fenced and counts the page too.
-            self.seen += came
             return self.store.database.write(lambda tx: self._finish(tx, now, 1, came, answers))
         with self.store.database.transaction() as tx:
             counts = {"seen": came, "rejected": len(rejects)}
-            total = tx.one("run_page", id=run.id, fence=run.fence, lease_until=now + self.lease, **counts)
-            if total is None:
+            if tx.one("run_page", id=run.id, fence=run.fence, lease_until=now + self.lease, **counts) is None:
                 raise Fenced(f"run {run.id} of {run.task_id} has another owner now")
             if result.items:
                 outcome = save(tx, prepared, task.id, run.id, now)
-                found = {"new": outcome.new, "changed": outcome.changed}
+                found = {"new": outcome.new, "changed": outcome.changed, "fresh": outcome.fresh}
                 unchanged = outcome.unchanged + result.unmodified
                 tx.execute("run_page_outcome", id=run.id, unchanged=unchanged, **found)
             elif result.unmodified:
-                tx.execute("run_page_outcome", id=run.id, new=0, changed=0, unchanged=result.unmodified)
+                nothing = {"new": 0, "changed": 0, "fresh": 0}
+                tx.execute("run_page_outcome", id=run.id, unchanged=result.unmodified, **nothing)
             if rejects:
                 save_rejects(tx, rejects[:MOST_REJECTS_KEPT], task.id, run.id, now)
             if answers is not None:
                 save_raw(tx, answers, now)
-            self.seen, self.rejected = total["seen"], total["rejected"]
             if result.next_page is None:
                 return self._finish(tx, now)
             tx.execute(
@@ -126,12 +142,17 @@ class Saving:
                 scope=run.progress_scope,
                 fingerprint=self.mark,
                 window=dict(result.window),
-                page={"token": result.next_page},
+                page={"token": result.next_page, **self._so_far},
                 run_id=run.id,
                 now=now,
             )
         self.has_progress = True
         return None
+
+    @property
+    def _so_far(self) -> dict[str, int]:
+        found = {"seen": self.seen, "rejected": self.rejected}
+        return found | {"vanished": self.vanished} if self.vanished else found
 
     def end(self) -> Run:
         """End a run whose source ended without saying so on its last page."""
@@ -150,7 +171,7 @@ class Saving:
         """End a run that came to its end: the cursor moves here and nowhere else."""
         run, task = self.run, self.task
         reason = self._too_little() or self._silence(tx, now)
-        end = End(TaskStatus.SUSPECT, reason=reason) if reason else End(TaskStatus.COMPLETED)
+        end = End(TaskStatus.SUSPECT, reason=reason) if reason else _completed(self.remark)
         # First, for it is fenced.
         ended = self.store.runs.finish(tx, run, end, now, pages=pages, unmodified=unmodified)
         if answers is not None:
@@ -179,11 +200,15 @@ class Saving:
         """Why what came is suspect; None when it will do."""
         seen, rejected = self.seen, self.rejected
         if seen and rejected >= seen:
-            return f"every one of {seen} items was rejected; the table rejects says why"
+            first = f" ({self.first_reject})" if self.first_reject else ""
+            return f"every one of {seen} items was rejected{first}; the table rejects says why"
+        if seen and rejected + self.vanished >= seen:
+            return f"none of {seen} items became a record: the normalizer gave nothing for {self.vanished} of them"
         least = self.task.expect.min_records
         if least is None:
             # A window of the past may rightly be empty, and so may some sources.
-            may_be_empty = not self.run.is_live or collectors.kind(self.task.collector).may_be_empty
+            may_be_empty = not self.run.is_live or self.may_be_empty
+            may_be_empty = may_be_empty or collectors.kind(self.task.collector).may_be_empty
             least = 1 if self.standing.seen_before and not may_be_empty else 0
         if seen < least:
             return f"saw {seen} records, expected at least {least}"
@@ -199,3 +224,8 @@ class Saving:
         if since is None or now - since <= longest:
             return None
         return f"nothing new or changed since {since:%Y-%m-%d %H:%M} UTC, expected within {duration_text(longest)}"
+
+
+def _completed(remark: str) -> End:
+    """A good end; what is odd about it stands beside the run."""
+    return End(TaskStatus.COMPLETED, reason=mask(remark)) if remark else End(TaskStatus.COMPLETED)

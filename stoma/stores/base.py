@@ -11,6 +11,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, ClassVar, Protocol, TypeVar
 
+from stoma import __version__
+
 T = TypeVar("T")
 
 Row = dict[str, Any]
@@ -72,8 +74,11 @@ class Database(ABC):
         """The present moment by the clock that all who share this database share, as aware UTC."""
 
     @abstractmethod
-    def migrate(self) -> None:
-        """Bring the tables up to this version, under a lock; harmless when they already are."""
+    def migrate(self, program: str = __version__) -> None:
+        """Bring the tables up to this version, under a lock; harmless when they already are.
+
+        Raises StoreError where a newer program than `program` has changed them so that it must not go on.
+        """
 
     @abstractmethod
     def sole_scheduler(self, owner: str) -> AbstractContextManager[None]:
@@ -136,26 +141,16 @@ def statements(dialect: str) -> Mapping[str, str]:
     return found
 
 
-@cache
-def migrations(dialect: str) -> Sequence[tuple[int, str, str]]:
-    """The numbered migrations as (number, name, statements), in order."""
-    found = []
-    for entry in (files("stoma.stores") / "sql" / "migrations").iterdir():
-        if entry.name.endswith(".sql"):
-            number, _, name = entry.name.removesuffix(".sql").partition("_")
-            found.append((int(number), name, _spell(entry.read_text(encoding="utf-8"), dialect)))
-    return sorted(found)
-
-
 def translate(text: str, dialect: str) -> str:
     """A statement as the database's driver wants it: words spelled, `:name` as its kind of parameter."""
-    text = _spell(text, dialect)
+    text = spelled(text, dialect)
     if dialect == "postgres":
         text = _PARAMETER.sub(r"%(\1)s", text.replace("%", "%%"))
     return text
 
 
-def _spell(text: str, dialect: str) -> str:
+def spelled(text: str, dialect: str) -> str:
+    """Statements with every word in braces as the database spells it."""
     for word, spelling in WORDS[dialect].items():
         text = text.replace(f"{{{word}}}", spelling)
     text = _EPOCH.sub(lambda match: _moment(match[1], dialect), text)

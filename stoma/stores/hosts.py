@@ -145,7 +145,7 @@ class Budgets:
         if now_us < standing["cooling_until"] <= micros(now + LONGEST_COOLING):
             return self._until_cooled(name, standing, now, patience)
         if latest < standing["next_at"] <= now_us + FURTHEST_TURN + 2 * gap:
-            raise HostWait(name, _instant(standing["next_at"]), "its budget is used up")
+            raise HostWait(name, _instant(standing["next_at"]), "its budget is used up", is_turn=True)
         if patience <= timedelta(0):
             raise HostWait(name, now + timedelta(seconds=10), "no connection is free")
         return POLL_SECONDS

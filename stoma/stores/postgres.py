@@ -15,9 +15,11 @@ from psycopg.rows import dict_row, tuple_row
 from psycopg.types.json import Jsonb, set_json_dumps, set_json_loads
 from psycopg_pool import ConnectionPool, PoolTimeout
 
+from stoma import __version__
 from stoma.errors import Conflict, StoreUnavailable
 from stoma.references import mask, remember
-from stoma.stores.base import Database, Row, migrations, statements
+from stoma.stores.base import Database, Row, statements
+from stoma.stores.schema import migrations, refuse_older
 
 OLDEST = 14
 """The oldest PostgreSQL that is tested for."""
@@ -99,7 +101,7 @@ class PostgresDatabase(Database):
         assert row is not None  # noqa: S101 — a select without a table has a row
         return cast(datetime, row[0]).astimezone(UTC)
 
-    def migrate(self) -> None:
+    def migrate(self, program: str = __version__) -> None:
         known = migrations(self.dialect)
         with self._translated(), self._pool.connection() as connection, connection.transaction():
             cursor = connection.cursor(row_factory=tuple_row)
@@ -108,12 +110,21 @@ class PostgresDatabase(Database):
                 "create table if not exists schema_migrations"
                 " (number integer primary key, name text not null, applied_at timestamptz not null)"
             )
-            done = {row[0] for row in cursor.execute("select number from schema_migrations").fetchall()}
-            for number, name, text in known:
-                if number not in done:
-                    cursor.execute(text)
+            cursor.execute("alter table schema_migrations add column if not exists min_program text")
+            cursor.execute("select number, min_program from schema_migrations")
+            applied: dict[int, str | None] = dict(cursor.fetchall())
+            refuse_older(applied, known, program, f"the database {self._place}")
+            for one in known:
+                if one.number not in applied:
+                    cursor.execute(one.text)
                     cursor.execute(
-                        "insert into schema_migrations values (%s, %s, clock_timestamp())", (number, name)
+                        "insert into schema_migrations values (%s, %s, clock_timestamp(), %s)",
+                        (one.number, one.name, one.min_program),
+                    )
+                elif applied[one.number] is None:
+                    cursor.execute(
+                        "update schema_migrations set min_program = %s where number = %s",
+                        (one.min_program, one.number),
                     )
 
     @contextmanager

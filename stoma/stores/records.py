@@ -30,9 +30,16 @@ class Outcome:
     new: int = 0
     changed: int = 0
     unchanged: int = 0
+    # How many the task itself had not seen yet, or not as they are now, whoever stored them.
+    fresh: int = 0
 
     def __add__(self, other: Outcome) -> Outcome:
-        return Outcome(self.new + other.new, self.changed + other.changed, self.unchanged + other.unchanged)
+        return Outcome(
+            self.new + other.new,
+            self.changed + other.changed,
+            self.unchanged + other.unchanged,
+            self.fresh + other.fresh,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,27 +87,30 @@ def _save_source(
         tx.many("record_change", [change_of(record, digest, now) for record, digest in changed])
     if stale:
         tx.many("record_touch", [{"source": source, "external_id": key, "now": now} for key in stale])
-    _sight(tx, source, ids, task_id, run_id, now)
+    fresh = _sight(tx, source, ids, task_id, run_id, now)
     measured = observations_of((record for record, _ in group.values()), now, run_id)
     if measured:
         tx.insert("observations", OBSERVATION_COLUMNS, measured)
-    return Outcome(len(new), len(changed), len(group) - len(new) - len(changed))
+    return Outcome(len(new), len(changed), len(group) - len(new) - len(changed), fresh)
 
 
-def _sight(tx: Transaction, source: str, ids: list[str], task_id: str, run_id: int, now: datetime) -> None:
-    seen = {
-        row["external_id"]: row["last_seen_at"]
-        for row in tx.all("sighting_known", task_id=task_id, source=source, ids=ids)
+def _sight(tx: Transaction, source: str, ids: list[str], task_id: str, run_id: int, now: datetime) -> int:
+    """Note what the task saw; how much of it was new to this task, or has changed since it saw it last."""
+    rows = tx.all("sighting_known", task_id=task_id, source=source, ids=ids)
+    seen = {row["external_id"]: row["last_seen_at"] for row in rows}
+    changed = {
+        row["external_id"] for row in rows if row["changed_at"] and row["changed_at"] > row["last_seen_at"]
     }
     tx.insert(
         "sightings",
         SIGHTING_COLUMNS,
         [(task_id, source, key, now, now, run_id) for key in ids if key not in seen],
     )
-    stale = [key for key, last in seen.items() if now - last > TOUCH_AFTER]
+    stale = [key for key, last in seen.items() if key in changed or now - last > TOUCH_AFTER]
     if stale:
         names = {"task_id": task_id, "source": source, "run_id": run_id, "now": now}
         tx.many("sighting_touch", [names | {"external_id": key} for key in stale])
+    return len(ids) - len(seen) + len(changed)
 
 
 def save_rejects(

@@ -16,9 +16,11 @@ from typing import Any, Generic, TypeVar, cast
 
 import orjson
 
+from stoma import __version__
 from stoma.errors import Conflict, StoreUnavailable
-from stoma.stores.base import Database, Row, Transaction, migrations, statements
+from stoma.stores.base import Database, Row, Transaction, statements
 from stoma.stores.lockfile import SchedulerLock
+from stoma.stores.schema import Applied, is_current, migrations, refuse_older
 
 T = TypeVar("T")
 
@@ -281,33 +283,42 @@ class SqliteDatabase(Database):
                 if self._closed:
                     self._close_idle()
 
-    def migrate(self) -> None:
+    def migrate(self, program: str = __version__) -> None:
         # Asked first, because a program that only reads should not have to write.
         known = migrations(self.dialect)
-        if self._version() == known[-1][0]:
+        applied = self._applied()
+        refuse_older(applied, known, program, str(self.path))
+        if is_current(applied, known):
             return
         with self.transaction():
-            self._writer.execute(
+            write = self._writer.execute
+            write(
                 "create table if not exists schema_migrations"
-                " (number integer primary key, name text not null, applied_at text not null)"
+                " (number integer primary key, name text not null, applied_at text not null, min_program text)"
             )
-            done = {row[0] for row in self._writer.execute("select number from schema_migrations")}
-            for number, name, text in known:
-                if number in done:
-                    continue
-                for statement in _statements_of(text):
-                    self._writer.execute(statement)
-                self._writer.execute(
-                    "insert into schema_migrations values (?, ?, ?)", (number, name, _encode(self.now()))
-                )
+            if "min_program" not in {row[1] for row in write("pragma table_info(schema_migrations)")}:
+                write("alter table schema_migrations add column min_program text")
+            applied = self._applied()
+            refuse_older(applied, known, program, str(self.path))
+            for one in known:
+                if one.number not in applied:
+                    for statement in _statements_of(one.text):
+                        write(statement)
+                    row = (one.number, one.name, _encode(self.now()), one.min_program)
+                    write("insert into schema_migrations values (?, ?, ?, ?)", row)
+                elif applied[one.number] is None:
+                    which = (one.min_program, one.number)
+                    write("update schema_migrations set min_program = ? where number = ?", which)
 
-    def _version(self) -> int:
+    def _applied(self) -> Applied:
+        """What was applied; of tables from before that was kept, only the numbers."""
         with _translated(self.path):
-            try:
-                row = self._writer.execute("select max(number) from schema_migrations").fetchone()
-            except sqlite3.OperationalError:
-                return 0
-        return row[0] or 0
+            for least in ("min_program", "null"):
+                with suppress(sqlite3.OperationalError):
+                    return dict(
+                        self._writer.execute(f"select number, {least} from schema_migrations").fetchall()  # noqa: S608
+                    )
+        return {}
 
     @contextmanager
     def sole_scheduler(self, owner: str) -> Iterator[None]:

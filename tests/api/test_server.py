@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -188,6 +189,26 @@ def test_health(client: Client, scheduler: Scheduler, monkeypatch: pytest.Monkey
     assert client.ask("GET", "/health/live")[0] == 503
     assert client.ask("GET", "/health/ready")[0] == 503
     scheduler._stopping.clear()
+
+
+def test_a_loop_that_stands_still_is_not_ready(
+    client: Client, scheduler: Scheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stands, gate = threading.Event(), threading.Event()
+
+    def stand() -> None:
+        stands.set()
+        gate.wait(20)
+
+    monkeypatch.setattr(scheduler, "turn", stand)
+    scheduler._wake.set()
+    assert stands.wait(10)
+    try:
+        monkeypatch.setattr(manager, "monotonic", lambda: time.monotonic() + 31)
+        status, body, _ = client.ask("GET", "/health/ready")
+        assert (status, body["reason"]) == (503, "the scheduler does not tick: its loop stands still")
+    finally:
+        gate.set()
 
 
 def test_a_dead_store_is_not_ready(client: Client, scheduler: Scheduler) -> None:

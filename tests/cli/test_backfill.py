@@ -87,9 +87,9 @@ def stoma(home: Path) -> Command:
 
 
 def windows(store: Store) -> list[tuple[str, str, int]]:
-    """Each window with its status and how many repositories it brought; each is two records, one of details."""
+    """Each window with its status and how many repositories it brought."""
     runs = [run for run in reversed(store.runs.history("repos")) if run.span]
-    return [(run.span.text, str(run.status), run.new // 2) for run in runs if run.span]
+    return [(run.span.text, str(run.status), run.new) for run in runs if run.span]
 
 
 def pages(github: Slow, before: int) -> list[str]:

@@ -316,3 +316,27 @@ def test_no_password_in_what_any_command_prints(home: Path) -> None:
             )
             assert result.returncode in (1, 2, 3)
             assert "hunter22" not in result.stdout + result.stderr
+
+
+def test_check_warns_of_a_credential_that_is_written_out(home: Path) -> None:
+    plain = "pl41nWr1tt3nK3y"
+    (home / "stoma.yaml").write_text(
+        f"""\
+version: 1
+tasks:
+  a: {{collector: http_json, config: {{url: "https://a.org/x?q=1&api_key={plain}"}}}}
+  b:
+    collector: http_json
+    config:
+      url: https://a.org
+      params: {{access_token: "{plain}", page_token: "2", key: subject}}
+      auth: {{query: {{name: api_key, value: "${{env:A_LONG_NAME_OF_A_KEY_1}}"}}}}
+"""
+    )
+    result = run("--check")
+    assert result.returncode == 0
+    assert "stoma.yaml:3:" in result.stdout
+    assert "warning: stoma.yaml:3:72: api_key looks like a credential that is written out" in result.stdout
+    assert "stoma.yaml:8:31: access_token looks like" in result.stdout
+    assert result.stdout.count("looks like a credential") == 2
+    assert plain not in result.stdout

@@ -44,6 +44,11 @@ def limited(remaining: object, reset: object, family: str = "x-ratelimit-", **mo
         (limited(0, "soon"), None),
         (limited("", EPOCH + 600), None),
         ({"x-ratelimit-remaining": "0"}, None),
+        # All in one header; of several policies the one with the least left counts.
+        ({"ratelimit": '"x";r=0;t=30'}, 31),
+        ({"ratelimit": '"day"; r=900; t=9000, "second"; r=0; t=2'}, 3),
+        ({"ratelimit": '"x";r=1;t=30'}, None),
+        ({"ratelimit": '"x";q=0;w=30'}, None),
         ({}, None),
     ],
 )

@@ -64,6 +64,22 @@ def test_the_captured_walk(recorded: Path):
     assert "JPMORGAN CHASE & CO" in {name for one in found.filings for name in one["names"]}
 
 
+def test_an_entry_that_cannot_be_read_is_told_and_ends_no_walk():
+    spoiled, *rest = entries(150)
+    bodies = [
+        feed([re.sub("accession-number=", "number=", spoiled), *rest[:99]]),
+        feed([rest[98], *rest[99:]]),
+    ]
+    found = walk(pages_of(bodies), LONG_AGO)
+    assert len(found.filings) == 149
+    assert found.unreadable == [
+        {
+            "accession": "",
+            "fault": "the feed has an entry that cannot be read (its title is '8-K - A CO (0000320193) (Filer)')",
+        }
+    ]
+
+
 def test_filing_date_and_acceptance_are_two_things(recorded: Path):
     found = walk(pages_of(captured(recorded, "getcurrent_20251212_count100")), LONG_AGO)
     [one] = [one for one in found.filings if one["accession"] == "0002084782-25-000003"]

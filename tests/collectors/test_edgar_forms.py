@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from stoma.collectors.edgar_forms import is_submission, read_form, read_submission
+from stoma.collectors.edgar_forms import is_submission, is_whole, read_form, read_submission
 
 HEADER = b"<SEC-DOCUMENT>\n<SEC-HEADER>\n<ACCEPTANCE-DATETIME>20250110160730\n</SEC-HEADER>\n"
 
@@ -116,3 +116,11 @@ def test_what_is_no_form(body: bytes, said: str):
 def test_what_is_a_submission(recorded: Path):
     assert is_submission(captured(recorded, "form4_submission_0001127602-25-001055.txt"))
     assert not is_submission(captured(recorded, "block_403_undeclared_automated_tool.html"))
+
+
+def test_what_is_whole(recorded: Path):
+    body = captured(recorded, "form4_submission_0001127602-25-001055.txt")
+    assert is_whole(body)
+    assert is_whole(body + b"\n-----END PRIVACY-ENHANCED MESSAGE-----\n")
+    assert not is_whole(body[: len(body) // 2])
+    assert not is_whole(b"</SEC-DOCUMENT>")

@@ -353,3 +353,14 @@ def test_the_cursor_is_plain_and_small(runs: Runs):
     assert len(runs().items) == 1_000
     assert len(orjson.dumps(dict(runs.cursor))) < 4_000
     assert datetime.fromisoformat(runs.cursor["asked_at"]).tzinfo == UTC
+
+
+def test_a_credential_in_the_address_is_not_told(runs: Runs):
+    plain = "f33d-wr1tt3n-k3y"
+    page = runs(url=f"{runs.server.url}/feed?token={plain}&n=1")
+    assert runs.asked[0].query == {"token": plain, "n": "1"}
+    assert plain not in f"{page} {runs.said}"
+    runs.answer = lambda _: Reply(403, f"{plain} is blocked".encode())
+    with pytest.raises(SourceRefused) as error:
+        runs(url=f"{runs.server.url}/feed?token={plain}&n=2")
+    assert plain not in str(error.value)

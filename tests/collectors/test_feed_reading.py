@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import pytest
@@ -12,8 +13,8 @@ import pytest
 from stoma.collectors.answers import Response
 from stoma.collectors.feed_identity import identified
 from stoma.collectors.feed_manners import Rest
-from stoma.collectors.feed_reading import Feed, read_feed
-from stoma.errors import BadAnswer
+from stoma.collectors.feed_reading import LARGEST, Feed, read_feed
+from stoma.errors import BadAnswer, SourceRefused
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 
@@ -197,6 +198,49 @@ def test_what_is_no_feed_says_what_it_is(body: bytes, fault: str):
     with pytest.raises(BadAnswer) as found:
         read(body)
     assert fault in found.value.message
+
+
+@pytest.mark.parametrize(
+    ("markup", "fault"),
+    [
+        (
+            "<a " + " ".join(f'a{n}="1"' for n in range(200_000)) + "/>",
+            "a tag with more than 1,000 attributes",
+        ),
+        ("<a " + " ".join(f"a{n}" for n in range(2_000)) + ">", "a tag with more than 1,000 attributes"),
+        ("<a>" * 200_000, "200,000 tags that are not closed"),
+        ("<a></a>" * 300_000, "600,010 tags"),
+    ],
+)
+def test_markup_that_no_feed_has_never_reaches_the_parser(markup: str, fault: str):
+    begun = perf_counter()
+    with pytest.raises(BadAnswer) as found:
+        read(rss(f"<item><guid>1</guid>{markup}</item>"))
+    assert fault in found.value.message
+    assert "no feed's markup" in found.value.message
+    assert perf_counter() - begun < 1
+
+
+def test_much_text_with_markup_is_a_feed():
+    content = '<p class="a">x<br>' * 10_000 + "</p>" * 10_000
+    items = "".join(
+        f"<item><guid>{n}</guid><description>a &lt; b = c</description></item>" for n in range(500)
+    )
+    feed = read(rss(f"{items}<item><guid>x</guid><description><![CDATA[{content}]]></description></item>"))
+    assert len(feed.items) == 501
+
+
+@pytest.mark.parametrize(
+    "link", ["file:///etc/passwd", "javascript:x", "blob:https://x.org/1", "about:blank"]
+)
+def test_links_that_lead_into_the_readers_machine_are_left_away(link: str):
+    feed = read(rss(f"<item><guid>1</guid><link>{link}</link><enclosure url='{link}'/></item>"))
+    assert not {"link", "enclosures"} & feed.items[0].keys()
+
+
+def test_a_feed_has_16_mb():
+    with pytest.raises(SourceRefused, match="more than 16 MB"):
+        read(rss("<item><guid>1</guid></item>") + " " * LARGEST)
 
 
 def test_a_web_page_tells_its_feeds():

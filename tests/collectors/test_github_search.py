@@ -80,7 +80,6 @@ class TestReading:
         assert page.next_url == (
             "https://api.github.com/search/repositories?sort=stars&q=github+language%3APython&order=desc&page=2"
         )
-        assert page.spent_until is None
 
     @pytest.mark.parametrize(
         ("link", "found"),
@@ -161,17 +160,18 @@ class TestLimits:
         # Given an API that allows one request more, and two pages
         spent = headed(x_ratelimit_remaining="0", x_ratelimit_reset=str(EPOCH + 45))
         server = play([repository(n) for n in range(1, 151)], {1: spent})
-        pages = []
+        pages, collection = [], world.collection(config(server))
         with pytest.raises(HostWait) as wait:
-            for page in GithubCollector().collect(world.collection(config(server))):
+            for page in GithubCollector().collect(collection):
                 pages.append(page)
+                collection.http.committed()
         # No request is sent in vain, what came is kept, and the rest comes later.
         assert wait.value.until == START + timedelta(seconds=46)
         assert wait.value.host == "127.0.0.1"
         assert len(server.requests) == 1
         world.budget.cooling.clear()
         rest = world.collect(
-            GithubCollector(), config(server), progress=Progress(pages[0].window, pages[0].next_page)
+            GithubCollector(), config(server), progress=Progress(pages[-1].window, pages[-1].next_page)
         )
         assert numbers(pages + rest) == list(range(1, 151))
 
@@ -371,13 +371,15 @@ class TestTheCap:
         made = [
             repository(n, created=f"{start + timedelta(minutes=n):%Y-%m-%dT%H:%M:%SZ}") for n in range(1200)
         ]
-        spent = headed(x_ratelimit_remaining="0", x_ratelimit_reset=str(EPOCH + 45))
+        spent = headed(x_ratelimit_remaining="0", x_ratelimit_reset=str(EPOCH + 450))
         server = play(made, dict.fromkeys(range(1, 60), spent))
         progress, found, tries = None, set(), 0
         while tries < 60:
             tries += 1
             try:
-                for page in GithubCollector().collect(world.collection(config(server), progress=progress)):
+                collection = world.collection(config(server), progress=progress)
+                for page in GithubCollector().collect(collection):
+                    collection.http.committed()
                     found |= set(numbers([page]))
                     progress = page.next_page and Progress(page.window, page.next_page)
                 break

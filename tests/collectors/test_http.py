@@ -13,7 +13,7 @@ import time
 import tracemalloc
 import zlib
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -290,6 +290,16 @@ class TestSize:
             tracemalloc.stop()
         assert peak < 12 << 20
 
+    def test_crumbs_take_no_more_than_what_they_come_to(self, world: World, serve: Serve):
+        body = b"2\r\nab\r\n" * 100_000 + b"0\r\n\r\n"
+        server = serve(Reply(raw=b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + body))
+        tracemalloc.start()
+        try:
+            assert len(world.get(server.url).body) == 200_000
+            assert tracemalloc.get_traced_memory()[1] < 3 << 20
+        finally:
+            tracemalloc.stop()
+
     def test_the_limit_as_shipped_is_64_mb(self, world: World, serve: Serve):
         server = serve(Reply(body=bomb(), headers={"Content-Encoding": "gzip"}))
         with pytest.raises(SourceRefused, match="more than 64 MB"):
@@ -356,20 +366,22 @@ class TestPatience:
         server = serve(in_turn(Reply(status, headers={"Retry-After": "17"}), Reply(body=b"here")))
         assert world.get(server.url).body == b"here"
         assert world.clock.waits == [17]
-        assert not world.budget.cooling
+        # Whoever else asks this host waits as long.
+        assert world.budget.cooling == {"127.0.0.1": START + timedelta(seconds=17)}
+        assert world.get(server.url).status == 200
 
-    def test_the_connection_stays_taken_during_that_wait(self, world: World, serve: Serve):
+    def test_nobody_asks_during_that_wait(self, world: World, serve: Serve):
         server = serve(in_turn(Reply(429, headers={"Retry-After": "5"}), Reply()))
         taken = []
 
         class Looking(FakeClock):
             def wait(self, stopping: threading.Event, seconds: float) -> bool:
-                taken.append(len(world.budget.in_use))
+                taken.append((len(world.budget.in_use), world.budget.cooling["127.0.0.1"]))
                 return super().wait(stopping, seconds)
 
-        world.clock = Looking()
+        world.clock = world.budget.clock = Looking()
         world.get(server.url)
-        assert taken == [1]
+        assert taken == [(1, START + timedelta(seconds=5))]
 
     def test_a_date_counts_from_the_clock_of_the_source(self, world: World, serve: Serve):
         there = START + timedelta(days=3)  # its clock is wrong
@@ -488,6 +500,74 @@ class TestBudget:
         assert world.clock.waits == []
 
 
+class TestMidway:
+    """Behind a request that comes to nothing without the next one."""
+
+    def test_each_ask_waits_for_its_turn(self, world: World, serve: Serve):
+        world.budget.rules = {"127.0.0.1": HostRule(timedelta(minutes=4), 1)}
+        server = serve(in_turn(Reply(500), Reply(reset=True), Reply(body=b"here")))
+        assert world.get(server.url).body == b"here"
+        # Two pauses, and what is left of two gaps.
+        assert world.clock.waits == [1, 239, 4, 236]
+
+    def test_so_does_each_hop_and_without_a_connection(self, world: World, serve: Serve):
+        world.budget.rules = {"127.0.0.1": HostRule(timedelta(seconds=60), 1)}
+        taken = []
+
+        class Looking(FakeClock):
+            def wait(self, stopping: threading.Event, seconds: float) -> bool:
+                taken.append(len(world.budget.in_use))
+                return super().wait(stopping, seconds)
+
+        world.clock = world.budget.clock = Looking()
+        server = serve(
+            lambda a: Reply(body=b"here") if a.path == "/b" else Reply(301, headers={"Location": "/b"})
+        )
+        assert world.get(f"{server.url}/a").body == b"here"
+        assert (world.clock.waits, taken) == ([60], [0])
+
+    def test_what_is_committed_waits_no_longer(self, world: World, serve: Serve):
+        world.budget.rules = {"127.0.0.1": HostRule(timedelta(seconds=60), 1)}
+        server, client = serve(Reply()), world.client()
+        for _ in range(2):
+            client.get(server.url, parse=lambda r: r)
+        assert world.clock.waits == [60]
+        client.committed()
+        with pytest.raises(HostWait):
+            client.get(server.url, parse=lambda r: r)
+        assert (len(server.requests), client.has_asked) == (2, True)
+
+    @pytest.mark.parametrize(("seconds", "waits"), [(100, [100]), (200, [])])
+    def test_a_cool_down_is_waited_for_if_it_is_short(
+        self, world: World, serve: Serve, seconds: int, waits: list[float]
+    ):
+        server, client = serve(Reply()), world.client()
+        client.get(server.url, parse=lambda r: r)
+        world.budget.cooling = {"127.0.0.1": START + timedelta(seconds=seconds)}
+        with ExitStack() as stack:
+            if not waits:
+                stack.enter_context(pytest.raises(HostWait))
+            client.get(server.url, parse=lambda r: r)
+        assert world.clock.waits == waits
+
+    def test_a_turn_beyond_the_deadline_leaves_the_error_behind_it(self, world: World, serve: Serve):
+        world.budget.rules = {"127.0.0.1": HostRule(timedelta(seconds=60), 1)}
+        world.deadline = Deadline(40, world.clock.monotonic)
+        server = serve(Reply(500))
+        with pytest.raises(BadAnswer, match=r"answers 500 .* \(host busy: 127\.0\.0\.1 may be asked") as bad:
+            world.get(server.url)
+        assert (bad.value.until, len(server.requests)) == (START + timedelta(seconds=60), 1)
+
+    def test_nothing_was_asked_so_nothing_is_waited_for(self, world: World, serve: Serve):
+        world.budget.rules = {"127.0.0.1": HostRule(timedelta(seconds=60), 1)}
+        server = serve(Reply())
+        world.get(server.url)
+        client = world.client()
+        with pytest.raises(HostWait):
+            client.get(server.url, parse=lambda r: r)
+        assert (world.clock.waits, client.has_asked) == ([], False)
+
+
 class TestRedirects:
     @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
     def test_followed_within_the_host_with_everything(self, world: World, serve: Serve, status: int):
@@ -518,6 +598,16 @@ class TestRedirects:
         here = serve(Reply(302, headers={"Location": there.url}))
         world.client().get(here.url, headers={"X-Api-Key": "k"}, parse=lambda r: r)
         assert "x-api-key" not in there.requests[0].headers
+
+    def test_the_password_of_an_address_stays_at_its_origin(self, world: World, serve: Serve):
+        there = serve(Reply())
+        goals = {"/a": "/b", "/b": "//other:name@HOST/c", "/c": f"{there.url}/d"}
+        here = serve(
+            lambda a: Reply(302, headers={"Location": goals[a.path].replace("HOST", a.headers["host"])})
+        )
+        world.get(here.url.replace("//", "//u:pw@") + "/a")
+        assert [one.headers.get("authorization") for one in here.requests] == ["Basic dTpwdw=="] * 3
+        assert "authorization" not in there.requests[0].headers
 
     def test_five_and_no_more(self, world: World, serve: Serve):
         server = serve(lambda asked: Reply(302, headers={"Location": f"/{asked.number}"}))
@@ -589,6 +679,40 @@ class TestTime:
         with pytest.raises(DeadlineExceeded, match="the time of the run was up"):
             world.get(server.url)
         assert time.monotonic() - began < 2
+
+    @pytest.mark.parametrize("is_proxied", [True, False])
+    def test_nor_does_a_connection_that_is_never_made(
+        self, world: World, serve: Serve, is_proxied: bool, monkeypatch: pytest.MonkeyPatch
+    ):
+        # A proxy that drips the headers of its answer to CONNECT; a server that drips its part of the handshake.
+        def drip() -> None:
+            sock = listener.accept()[0]
+            first, then = (
+                (b"HTTP/1.1 200 ok\r\n", b"x: y\r\n") if is_proxied else (b"\x16\x03\x03\x3f\xff", b"\x02")
+            )
+            with sock, suppress(OSError):
+                sock.recv(5_000)
+                sock.sendall(first)
+                while not over.wait(0.05):
+                    sock.sendall(then)
+
+        over = threading.Event()
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            listener.settimeout(5)
+            port = listener.getsockname()[1]
+            thread = threading.Thread(target=drip, daemon=True)
+            thread.start()
+            if is_proxied:
+                monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{port}")
+            world.deadline = Deadline(0.4)
+            began = time.monotonic()
+            try:
+                with pytest.raises(DeadlineExceeded, match="the time of the run was up"):
+                    world.get("https://source.example/" if is_proxied else f"https://127.0.0.1:{port}/")
+                assert time.monotonic() - began < 2
+            finally:
+                over.set()
+                thread.join(5)
 
     def test_one_request_has_its_limit_too(self, world: World, serve: Serve):
         server = serve(Reply(body=b"x" * 1000, drip=0.05))

@@ -505,10 +505,47 @@ class TestThePast:
     def test_a_weekend_with_a_holiday_is_one(self, collect):
         assert keys(collect(span=Span(date(2025, 10, 11), date(2025, 10, 13)))) == []
 
-    def test_days_that_are_not_over_are_left_out_and_said(self, world, edgar, collect):
-        edgar.put("20251211", master(row(1)))
-        assert keys(collect(span=Span(date(2025, 12, 11), date(2025, 12, 31)))) == [1]
-        assert world.told == ["the days from 2025-12-12 on are not complete yet and are left out"]
+    @pytest.mark.parametrize("more", [{}, {"ciks": [1318605]}])
+    def test_days_that_are_not_over_in_new_york_are_refused(self, world, edgar, collect, more):
+        # In London it is the thirteenth already.
+        world.clock.start = datetime(2025, 12, 13, 3, tzinfo=UTC)
+        span = Span(date(2025, 12, 11), date(2025, 12, 12))
+        with pytest.raises(SourceRefused, match="2025-12-12 is not over in New York"):
+            collect(span=span, **more)
+        with pytest.raises(UsageError, match="2025-12-12 is not over in New York") as caught:
+            SecEdgarCollector().estimate(world.collection({"base_url": edgar.url, **more}, span=span))
+        assert caught.value.hint == "--to 2025-12-11 is the last day that can be asked for"
+        assert not edgar.server.requests
+
+    def test_an_index_that_may_still_come_is_waited_for(self, world, edgar, collect):
+        span = Span(date(2025, 12, 8), date(2025, 12, 11))
+        world.clock.start = datetime(2025, 12, 12, 6, tzinfo=UTC)
+        for number, day in enumerate(("20251208", "20251209"), 1):
+            edgar.put(day, master(row(number, filed=day)))
+        pages = []
+        with pytest.raises(SourceRefused, match="index of 2025-12-10, 2025-12-11 is not there yet") as caught:
+            pages += SecEdgarCollector().collect(world.collection({"base_url": edgar.url}, span=span))
+        assert "try again tomorrow" in caught.value.hint
+
+    def test_what_was_late_is_found_by_the_next_try(self, world, edgar):
+        span = Span(date(2025, 12, 9), date(2025, 12, 11))
+        for day in ("20251209", "20251211"):
+            edgar.put(day, master(row(int(day[-1]), filed=day)))
+        pages = []
+        with pytest.raises(SourceRefused, match="index of 2025-12-10 is not there yet"):
+            for page in SecEdgarCollector().collect(world.collection({"base_url": edgar.url}, span=span)):
+                pages.append(page)
+        edgar.put("20251210", master(row(5, filed="20251210")))
+        progress = Progress(through_json(pages[-1].window), through_json(pages[-1].next_page))
+        rest = world.collect(SecEdgarCollector(), {"base_url": edgar.url}, span=span, progress=progress)
+        assert 5 in keys(rest)
+        assert rest[-1].next_page is None
+
+    def test_a_holiday_has_no_index_and_none_is_waited_for(self, world, edgar, collect):
+        world.clock.start = datetime(2025, 11, 28, 12, tzinfo=UTC)
+        edgar.put("20251126", master(row(1, filed="20251126")))
+        assert keys(collect(span=Span(date(2025, 11, 26), date(2025, 11, 27)))) == [1]
+        assert world.told == ["EDGAR has no index of these working days, as of holidays: 2025-11-27"]
 
     def test_it_goes_on_behind_its_last_page(self, edgar, collect):
         for number, day in enumerate(("20251006", "20251007", "20251010"), 1):

@@ -16,7 +16,7 @@ from stoma.scheduler.config import load_config
 
 RUN = [sys.executable, "-m", "stoma.cli.run", "--demo", "--once", "--json"]
 KINDS = {
-    "default": {"paper", "repository", "repository_details", "filing"},
+    "default": {"paper", "repository", "filing"},
     "research": {"paper"},
     "business": {"filing", "transaction"},
     "development": {"repository"},

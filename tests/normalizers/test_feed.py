@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 from stoma.collectors.answers import Response
 from stoma.collectors.feed_identity import identified
 from stoma.collectors.feed_reading import read_feed
-from stoma.normalizers.feed import LONGEST_SUMMARY, FeedNormalizer
-from stoma.normalizers.feed_dates import instant
+from stoma.normalizers.feed import LONGEST_SUMMARY, FeedNormalizer, instant
 from stoma.normalizers.feed_html import plain, shortened
 from stoma.records import CollectorResult, Record, Reject, checked, sealed
 
@@ -211,3 +210,26 @@ def test_a_long_summary_is_cut_between_words():
     assert shortened("one two three", 9) == "one two …"
     assert shortened("one two", 7) == "one two"
     assert len(shortened("x" * 5_000, LONGEST_SUMMARY)) == LONGEST_SUMMARY
+
+
+@pytest.mark.parametrize(
+    ("title", "kind", "found"),
+    [
+        ("<script>alert(1)</script>News", "text/plain", "News"),
+        ("News <img src=x onerror=alert(1)>", "text/plain", "News"),
+        ("a <b>bold</b> move", "text/plain", "a bold move"),
+        ('<a href="javascript:x">go', "text/plain", "go"),
+        ("&lt;script&gt;alert(1)&lt;/script&gt; News", "text/html", "News"),
+        ("Using <dialog> and a < b > c", "text/plain", "Using <dialog> and a < b > c"),
+    ],
+)
+def test_a_title_is_plain_text_whatever_it_says_of_itself(title: str, kind: str, found: str):
+    [record] = normalized({"key": "1", "title": title, "title_type": kind})
+    assert record.title == found
+
+
+def test_a_long_title_is_cut():
+    [record] = normalized({"key": "1", "title": "word " * 1_000, "title_type": "text/plain"})
+    assert 490 < len(record.title) <= 500
+    [record] = normalized({"key": "1", "title": "<" * 200_000, "title_type": "text/plain"})
+    assert len(record.title) == 500

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stoma.errors import UsageError
+from stoma.log import logger
 from stoma.normalizers.http_json import HttpJsonNormalizer
 from stoma.records import CollectorResult, Record, Reject, checked, sealed
 from stoma.scheduler.normalizing import normalize
@@ -323,3 +325,77 @@ def test_any_item_is_a_record_or_a_reject(item: Any) -> None:
         records, rejects = normalize(HttpJsonNormalizer(config), result(item))
         assert len(records) + len(rejects) == 1
         assert all(reject.reason for reject in rejects)
+
+
+# -- what a page shows to be wrong -----------------------------------------------------------------------------
+
+ROWS = [{"id": n, "title": f"T{n}", "station": "x", "at": n} for n in range(25)]
+
+
+@pytest.fixture
+def told() -> Iterator[list[str]]:
+    found: list[str] = []
+    sink = logger.add(lambda message: found.append(message.record["message"]), level="WARNING")
+    yield found
+    logger.remove(sink)
+
+
+def normalized(rows: list[Any], **config: Any) -> list[Any]:
+    return HttpJsonNormalizer(config).normalize(result(*rows))
+
+
+def test_a_key_that_most_items_share_is_an_error() -> None:
+    with pytest.raises(UsageError) as error:
+        normalized(ROWS, key="station")
+    assert "key: station is no key: 25 of 25 different items share one" in error.value.message
+    assert "key: [id, date]" in error.value.hint
+    assert len(normalized(ROWS, key=["station", "at"])) == 25
+    # Equal items are one that came twice.
+    assert len(normalized([ROWS[0]] * 25)) == 25
+    assert len(normalized([ROWS[0]] * 25, key="station")) == 25
+
+
+def test_a_few_items_that_share_a_key_are_told_once(told: list[str]) -> None:
+    rows = [*ROWS, {**ROWS[0], "title": "other"}]
+    normalizer = HttpJsonNormalizer({})
+    for _ in range(3):
+        assert len(normalizer.normalize(result(*rows))) == 26
+    assert told == [
+        "the key (id, or the url): 1 items have the key of another, such as 0: "
+        "the last of them is kept, the others become its versions"
+    ]
+
+
+def test_a_path_that_leads_nowhere_is_told_once(told: list[str]) -> None:
+    fields = {
+        "title": "titel",
+        "url": "station",
+        "tags": {"path": "labels", "default": []},
+        "x": {"path": "statoin", "default": 1},
+    }
+    normalizer = HttpJsonNormalizer({"fields": fields, "measures": {"stars": "count"}})
+    for _ in range(3):
+        normalizer.normalize(result(*ROWS))
+    assert told == [
+        'title: titel leads to nothing in any of 25 items; did you mean "title"?',
+        'x: statoin leads to nothing in any of 25 items; did you mean "station"?',
+        "stars: count leads to nothing in any of 25 items; there are id, title, station, at",
+    ]
+
+
+def test_what_may_be_missing_is_not_told(told: list[str]) -> None:
+    rows = [{"id": n, "title": None, "people": [], "owner": None} for n in range(9)]
+    normalized(rows, fields={"title": "title", "authors": "people[0].name", "x": "owner.login", "id": "id"})
+    normalized(rows[:2], fields={"title": "nowhere", "id": "id"})
+    normalized([*rows, {"id": 10, "nick": "x"}], fields={"title": "nick", "id": "id"})
+    assert told == []
+
+
+def test_fields_that_all_lead_nowhere_are_an_error() -> None:
+    with pytest.raises(UsageError, match=r'none of fields leads to anything: .*did you mean "title"'):
+        normalized(ROWS, fields={"title": "titel", "url": "link", "kind": {"default": "x"}})
+
+
+def test_a_mistyped_key_names_the_nearest() -> None:
+    found = one({"id": 1, "node_id": 2}, key="nodeid")
+    assert found.reason == 'key: nodeid leads to nothing; did you mean "node_id"?'

@@ -103,8 +103,12 @@ def test_windows_hold_each_day_once() -> None:
 
 
 def test_the_days_that_were_asked_for() -> None:
-    now = datetime(2026, 3, 1, 0, 30, tzinfo=UTC)
+    now = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
     assert span_of(date(2026, 1, 1), None, now) == Span(date(2026, 1, 1), date(2026, 2, 28))
+    # Before noon the day before is not over everywhere; whoever names it means it.
+    now -= timedelta(seconds=1)
+    assert span_of(date(2026, 1, 1), None, now) == Span(date(2026, 1, 1), date(2026, 2, 27))
+    assert span_of(date(2026, 1, 1), date(2026, 2, 28), now) == Span(date(2026, 1, 1), date(2026, 2, 28))
     with pytest.raises(UsageError, match="lies behind"):
         span_of(date(2026, 2, 2), date(2026, 2, 1), now)
     with pytest.raises(UsageError, match="is not over yet; the last whole day is 2026-02-28"):

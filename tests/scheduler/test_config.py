@@ -894,7 +894,7 @@ class Shy(BaseCollector):
 @pytest.fixture
 def config(tmp_path, monkeypatch):
     monkeypatch.setitem(collectors.COLLECTORS, "sec_edgar", f"{__name__}:Shy")
-    monkeypatch.setattr(collectors, "kind", lambda name: Shy)
+    monkeypatch.setattr(collectors, "kind", lambda name, **_: Shy)
     return Config(tmp_path)
 
 

@@ -208,3 +208,76 @@ def test_the_page_shows_every_key_and_no_other() -> None:
     section = (DOCS / "sources.md").read_text(encoding="utf-8").split("\n## http_json\n")[1].split("\n## ")[0]
     for key in schema("collectors/http_json")["properties"]:
         assert re.search(rf"\b{key}\b", section), key
+
+
+# -- what would lose data in silence --------------------------------------------------------------------------
+
+
+def test_a_quiet_run_that_asked_for_what_is_new_is_a_good_one(store: Store, go: Any, api: Api) -> None:
+    assert go(cursor=CURSOR).seen == 250
+    at = cursor_of(store)
+    api.items = []
+    quiet = go(cursor=CURSOR)
+    assert (quiet.status, quiet.seen, quiet.reason) == (TaskStatus.COMPLETED, 0, None)
+    assert cursor_of(store) == at
+    # Where nothing was sent, nothing is little.
+    go("other", way="list", items="@", paging=None)
+    api.items = items(3)
+    assert go("other", way="list", items="@", paging=None).status is TaskStatus.COMPLETED
+    api.items = []
+    assert go("other", way="list", items="@", paging=None).status is TaskStatus.SUSPECT
+
+
+def test_what_is_odd_about_a_run_stands_beside_it(store: Store, go: Any, api: Api) -> None:
+    api.most = 100
+    run = go(way="list", items="@", paging="link_header", params={"limit": 250})
+    assert run.status is TaskStatus.COMPLETED
+    assert run.reason is not None
+    assert "is the only page, for no Link header came with it; it has exactly 250 items" in run.reason
+    assert go(way="link", paging="link_header").reason is None
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ({"key": "kind"}, "every one of 250 items was rejected"),
+        ({"fields": {"title": "titel"}}, 'did you mean "title"?'),
+        ({"cursor": {"field": "updated", "param": "since"}}, 'did you mean "updated_at"?'),
+    ],
+)
+def test_a_declaration_that_collects_nothing_of_use_does_not_complete(
+    go: Any, config: Any, words: str
+) -> None:
+    run = go(**config)
+    assert run.status in (TaskStatus.FAILED, TaskStatus.SUSPECT)
+    assert words in f"{run.error} {run.reason}"
+
+
+def test_items_that_share_a_key_fail_the_run_and_nothing_is_stored(store: Store, go: Any, api: Api) -> None:
+    for item in api.items:
+        item["station"] = "x"
+    run = go(key="station")
+    assert run.status is TaskStatus.FAILED
+    assert "key: station is no key" in (run.error or "")
+    assert store.records.count() == 0
+
+
+@pytest.mark.parametrize(
+    ("config", "told"),
+    [
+        ('cursor: {field: a, param: b, format: "%Q"}', '"%Q" is no code of strftime'),
+        ("cursor: {field: id, param: s, format: int, look_back: 1d}", "format: int is no date, and look_back counts"),
+        ("items: {column: hourly}", 'unknown key "column"'),
+        ("items: {columns: a..b}", '"a..b" is not a path'),
+        ("wait: $.backoff", "is not a path"),
+        ("lines: 1", "expected true or false"),
+    ],
+)  # fmt: skip
+def test_faults_of_the_rarer_keys(tmp_path: Path, config: str, told: str) -> None:
+    test_faults_are_found_before_anything_runs(tmp_path, config, told)
+
+
+def test_the_rarer_keys_can_be_written() -> None:
+    cursor = {"field": "id", "param": "since_id", "format": "int"}
+    for config in ({"items": {"columns": "hourly"}}, {"lines": True, "wait": "backoff"}, {"cursor": cursor}):
+        create_custom_task("a", "A", "http_json", {"url": "https://a.org", **config})

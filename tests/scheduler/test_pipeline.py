@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -227,6 +227,55 @@ def test_an_edited_query_starts_anew(store: Store, script: Script, go: Callable[
     assert script.collections[-1].cursor == {"page": 2}
 
 
+def test_the_page_token_of_another_query_is_never_gone_on_with(
+    store: Store, script: Script, go: Callable[..., Run], clock: Clock
+) -> None:
+    assert go().status is TaskStatus.COMPLETED
+    script.before_page = failing(2, BadAnswer("no"))
+    assert go().status is TaskStatus.PENDING
+    clock.forward(hours=1)
+    script.before_page = lambda number, collection: None
+    script.asked.clear()
+    edited = replace(TASK, config={"script": "s", "query": "other"}, keep_cursor=True)
+    run = go(edited)
+    assert (run.status, script.asked) == (TaskStatus.COMPLETED, [0, 1, 2])
+    # The cursor is what `keep_cursor` keeps.
+    assert script.collections[-1].cursor == {"page": 2}
+    assert script.collections[-1].progress is None
+    assert store.runs.progress("t", "live") is None
+
+
+def test_what_another_query_saw_does_not_count(
+    store: Store, script: Script, go: Callable[..., Run], clock: Clock
+) -> None:
+    script.before_page = failing(2, BadAnswer("no"))
+    assert go().seen == 20
+    clock.forward(hours=1)
+    script.before_page = lambda number, collection: None
+    script.pages, script.per_page = 1, 0
+    run = go(replace(TASK, config={"script": "s", "query": "typo"}, expect=Expect(min_records=1)))
+    assert (run.status, run.reason) == (TaskStatus.SUSPECT, "saw 0 records, expected at least 1")
+    assert (run.seen, run.attempt) == (20, 2)
+
+
+@pytest.mark.parametrize("per_page", [10, 0])
+def test_what_a_failed_run_saw_counts_for_the_run_that_goes_on(
+    store: Store, script: Script, go: Callable[..., Run], per_page: int
+) -> None:
+    task = replace(TASK, expect=Expect(min_records=20))
+    script.before_page = failing(2, SourceRefused("no"))
+    failed = go(task)
+    assert (failed.status, failed.seen) == (TaskStatus.FAILED, 20)
+    script.before_page = lambda number, collection: setattr(script, "per_page", per_page)
+    run = go(task)
+    assert run.id != failed.id
+    assert (run.status, run.seen) == (TaskStatus.COMPLETED, per_page)
+    # The next collection begins with nothing.
+    script.pages, script.per_page, script.before_page = 1, 3, lambda number, collection: None
+    run = go(task)
+    assert (run.status, run.reason) == (TaskStatus.SUSPECT, "saw 3 records, expected at least 20")
+
+
 def test_a_bad_item_does_not_sink_its_page(
     store: Store, script: Script, go: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -336,7 +385,7 @@ HOSTILE = [
     replace(GOOD, external_id="o", attributes={"x": object()}),
     replace(GOOD, external_id="x" * 9000),
     replace(GOOD, external_id=""),
-    replace(GOOD, external_id="z", published_at=datetime(2026, 1, 1)),
+    replace(GOOD, external_id="z", published_at="1 January"),
     replace(GOOD, external_id="l", tags="text"),
     {"external_id": 7},
     {"title": "no id"},
@@ -389,7 +438,8 @@ def test_a_page_its_progress_and_its_counters_are_one_transaction(
     assert (run.status, run.pages, run.seen, run.new) == (TaskStatus.PENDING, 1, 10, 10)
     progress = store.runs.progress("t", "live")
     assert progress is not None
-    assert progress["page"] == {"token": {"page": 1}}
+    page = progress["page"]
+    assert (page["token"], page["seen"], page["rejected"]) == ({"page": 1}, 10, 0)
     assert store.records.count() == 10
 
 

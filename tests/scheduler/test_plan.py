@@ -96,6 +96,10 @@ def test_a_cursor_of_another_query_starts_anew() -> None:
     assert found.starts_anew is None
     [found] = plan(old, config(task(query="cat:cs.AI", keep_cursor=True)), Known(cursors=cursors), NOW).tasks
     assert found.starts_anew is None
+    # A page token belongs to the query that gave it, whatever becomes of the cursor.
+    known = Known(cursors=cursors, progress=cursors)
+    [found] = plan(old, config(task(query="cat:cs.AI", keep_cursor=True)), known, NOW).tasks
+    assert "unfinished collection" in str(found.starts_anew)
     # What is not part of the query keeps the cursor.
     [found] = plan(old, config(task(timeout=timedelta(hours=1))), Known(cursors=cursors), NOW).tasks
     assert found.starts_anew is None

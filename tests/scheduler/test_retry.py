@@ -10,6 +10,7 @@ from stoma.errors import (
     BadAnswer,
     Blocked,
     DeadlineExceeded,
+    HostWait,
     SourceBusy,
     SourceRefused,
     StoreUnavailable,
@@ -57,6 +58,14 @@ def test_a_source_that_asks_for_patience_is_obeyed() -> None:
     until = NOW + timedelta(hours=3)
     assert next_try(PLAIN, 1, SourceBusy("429", until), NOW) == until
     assert next_try(PLAIN, 2, SourceBusy("429", NOW), NOW) == NOW + timedelta(seconds=60)
+    # So is a host that could not be asked again, whatever went wrong before.
+    error = BadAnswer("500")
+    error.until = until
+    assert next_try(PLAIN, 1, error, NOW) == until
+    wait = HostWait("slow.example", until, "its budget is used up")
+    assert next_try(PLAIN, 1, wait, NOW) is None
+    wait.retry = True
+    assert next_try(PLAIN, 1, wait, NOW) == until
 
 
 @pytest.mark.parametrize(

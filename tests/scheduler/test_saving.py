@@ -6,10 +6,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from stoma.errors import BadAnswer, ConfigError
+from stoma.normalizers.base import BaseNormalizer
+from stoma.records import CollectorResult, Record
 from stoma.scheduler.base import Expect, NewRun, Retry, Run, Task, TaskStatus, hand_trigger
 from stoma.scheduler.config import create_custom_task
 from stoma.scheduler.pipeline import Control, Surroundings, execute
@@ -142,6 +145,59 @@ def test_an_answer_that_is_not_modified_is_silence_too(
     clock.forward(days=5)
     script.pages, script.per_page, script.unmodified = 1, 0, 30
     assert go(QUIET).status is TaskStatus.SUSPECT
+
+
+def test_what_another_task_stored_first_is_news_to_this_one(
+    script: Script, go: Callable[..., Run], clock: Clock
+) -> None:
+    other = replace(QUIET, id="other")
+    for day in range(8):
+        script.pages, script.per_page = day + 1, 3
+        assert (go(other).status, go(other).new) == (TaskStatus.COMPLETED, 0)
+        run = go(QUIET)
+        assert (run.status, run.new) == (TaskStatus.COMPLETED, 0)
+        clock.forward(days=1)
+    clock.forward(days=4)
+    assert go(QUIET).status is TaskStatus.SUSPECT
+
+
+class Titled(BaseNormalizer):
+    """The same records with a title that may change."""
+
+    title = ""
+
+    def normalize_item(self, item: Any, result: CollectorResult) -> Record:
+        return Record(result.source, str(item["n"]), "entry", title=Titled.title)
+
+
+def test_what_another_task_saw_change_first_is_news_to_this_one_once(
+    script: Script, go: Callable[..., Run], clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quiet = replace(QUIET, normalizer=Titled)
+    other = replace(quiet, id="other")
+    for day in range(12):
+        # It changes each day for a while, and then no more.
+        monkeypatch.setattr(Titled, "title", f"as of {min(day, 5)}")
+        assert go(other).changed == (30 if 0 < day <= 5 else 0)
+        clock.forward(minutes=5)
+        run = go(quiet)
+        assert (run.changed, run.unchanged) == (0, 30)
+        assert run.status is (TaskStatus.COMPLETED if day <= 9 else TaskStatus.SUSPECT), day
+        clock.forward(days=1, minutes=-5)
+
+
+def test_what_changes_at_another_task_is_no_news_to_one_that_does_not_see_it(
+    script: Script, go: Callable[..., Run], clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quiet = replace(QUIET, normalizer=Titled)
+    go(quiet)
+    script_of_quiet = replace(quiet, config={"script": "q"})
+    install(monkeypatch, "q").per_page = 0
+    for day in range(6):
+        monkeypatch.setattr(Titled, "title", f"as of {day}")
+        assert go(replace(quiet, id="other")).status is TaskStatus.COMPLETED
+        clock.forward(days=1)
+    assert go(script_of_quiet).status is TaskStatus.SUSPECT
 
 
 def test_silence_is_a_duration_as_people_write_it() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from stoma.stores.base import migrations, statements, translate
+from stoma.stores.base import statements, translate
 
 
 @pytest.mark.parametrize("dialect", ["sqlite", "postgres"])
@@ -25,8 +25,3 @@ def test_parameters_are_translated_and_casts_left_alone() -> None:
         "select %(a)s::text, 'x%%' where b = %(b_c)s"
     )
     assert translate("select :a", "sqlite") == "select :a"
-
-
-def test_migrations_are_numbered_without_gaps() -> None:
-    numbers = [number for number, _, _ in migrations("sqlite")]
-    assert numbers == list(range(1, len(numbers) + 1))

@@ -34,7 +34,7 @@ def put(store: Store, *records: Record, task: str = "t", run: int = 1) -> Outcom
 
 
 def test_a_record_comes_back_as_it_went_in(store: Store, clock: Clock) -> None:
-    assert put(store, PAPER) == Outcome(new=1)
+    assert put(store, PAPER) == Outcome(new=1, fresh=1)
     row = store.records.get("arxiv", "2605.00001")
     assert row is not None
     for name in ("kind", "title", "summary", "url", "published_at", "updated_at", "attributes"):
@@ -60,7 +60,7 @@ def test_a_real_change_keeps_the_version_before(store: Store, clock: Clock) -> N
     put(store, PAPER)
     clock.forward(days=1)
     second = replace(PAPER, title="Another title", attributes={"version": 2})
-    assert put(store, second, run=2) == Outcome(changed=1)
+    assert put(store, second, run=2) == Outcome(changed=1, fresh=1)
     row = store.records.get("arxiv", "2605.00001")
     assert row is not None
     assert (row["title"], row["version"]) == ("Another title", 2)
@@ -80,14 +80,14 @@ def test_a_measure_is_no_change(store: Store, clock: Clock) -> None:
 
 
 def test_of_doubles_within_a_page_the_last_counts(store: Store) -> None:
-    assert put(store, PAPER, replace(PAPER, title="Later")) == Outcome(new=1)
+    assert put(store, PAPER, replace(PAPER, title="Later")) == Outcome(new=1, fresh=1)
     row = store.records.get("arxiv", "2605.00001")
     assert row is not None
     assert row["title"] == "Later"
 
 
 def test_sources_keep_their_ids_apart(store: Store) -> None:
-    assert put(store, PAPER, replace(PAPER, source="other")) == Outcome(new=2)
+    assert put(store, PAPER, replace(PAPER, source="other")) == Outcome(new=2, fresh=2)
 
 
 def test_every_task_that_saw_a_record_is_known(store: Store, clock: Clock) -> None:
@@ -109,7 +109,7 @@ def test_every_task_that_saw_a_record_is_known(store: Store, clock: Clock) -> No
 @pytest.mark.parametrize("bad", ["a\0b", "lone \ud800 surrogate"])
 def test_characters_no_database_holds_are_replaced(store: Store, bad: str) -> None:
     record = replace(PAPER, title=bad, attributes={"deep": [{"in": bad}]}, authors=(bad,))
-    assert put(store, record) == Outcome(new=1)
+    assert put(store, record) == Outcome(new=1, fresh=1)
     assert put(store, record) == Outcome(unchanged=1)
     row = store.records.get("arxiv", "2605.00001")
     assert row is not None
@@ -142,7 +142,7 @@ def test_papers_shows_records_in_their_own_words(store: Store) -> None:
 
 def test_big_pages(store: Store) -> None:
     page = [replace(PAPER, external_id=f"{n:05d}", title=f"Paper {n}") for n in range(2500)]
-    assert put(store, *page) == Outcome(new=2500)
+    assert put(store, *page) == Outcome(new=2500, fresh=2500)
     page[7] = replace(page[7], title="Edited")
     assert put(store, *page) == Outcome(changed=1, unchanged=2499)
     assert store.records.count_by_kind() == {"paper": 2500}

@@ -58,7 +58,7 @@ class MemoryBudget:
         if self.cooling.get(name, now) > now:
             raise HostWait(name, self.cooling[name], "cooling down")
         if turn > now + patience:
-            raise HostWait(name, turn, "its budget is used up")
+            raise HostWait(name, turn, "its budget is used up", is_turn=True)
         if rule.concurrency is not None and list(self.in_use.values()).count(name) >= rule.concurrency:
             raise HostWait(name, now + timedelta(seconds=10), "no connection is free")
         self.next_at[name] = turn + rule.gap

@@ -28,6 +28,16 @@ REFERENCE = "${env:FAULTY_TOKEN}"
 NOW = (datetime(2025, 12, 9, 23, 5, tzinfo=UTC), datetime(2025, 12, 12, 23, 5, tzinfo=UTC))
 """When each run begins: a Tuesday and a Friday, in New York before midnight too."""
 
+
+class Verdict:
+    """What a run makes of a fault."""
+
+    AGAIN = "tried again"
+    OVER = "failed at once"
+    COOLED = "tried again when the source allows it"
+    FINE = "no fault to it"
+
+
 Truth = Callable[[str, int], Handler]
 """What is answered, by the address of the server and the number of the run, 0 or 1."""
 
@@ -48,6 +58,10 @@ class Source:
     again: Mapping[str, int] = field(default_factory=dict)
     # How its pages follow each other: by `number`, by `token`, or none that could go wrong.
     paging: str = ""
+    # Where it means something else by a fault than others do: fields of the fault, by its name.
+    otherwise: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    # False where only those faults are tried that another way of paging could make something else of.
+    is_whole: bool = True
 
     def __str__(self) -> str:
         return self.name
@@ -98,7 +112,7 @@ def _trending(url: str, run: int) -> Handler:
 
 def _search(url: str, run: int) -> Handler:
     found = [
-        github.repository(number, description=_TITLE.format(number)) for number in range(1, 121 + 130 * run)
+        github.repository(number, description=_TITLE.format(number)) for number in range(1, 121 + 84 * run)
     ]
     site = github.Github(found)
     site.close()
@@ -110,11 +124,8 @@ def _search(url: str, run: int) -> Handler:
 
 
 def _rows(first: int, count: int, day: str, form: str = "8-K") -> bytes:
-    rows = [
-        edgar.row(first + n, form, 1000 + first + n, day, _name(first + n)).replace("Ã©", "é")
-        for n in range(count)
-    ]
-    return edgar.master(*rows)
+    numbers = range(first, first + count)
+    return edgar.master(*(edgar.row(one, form, 1000 + one, day, _name(one)) for one in numbers))
 
 
 def _name(number: int) -> str:
@@ -201,10 +212,12 @@ def _api(url: str, run: int) -> Handler:
     return answer
 
 
-def _declared(name: str, way: str, paging: Any, again: int = 0, **config: Any) -> Source:
+def _declared(
+    name: str, way: str, paging: Any, again: int = 0, is_whole: bool = False, **config: Any
+) -> Source:
     given = {
         "url": f"{{url}}/{way}",
-        "items": "items" if way != "list" else "@",
+        "items": "items" if way != "list" else None,
         "paging": paging,
         "cursor": {"field": "updated_at", "param": "since"},
         "auth": {"bearer": REFERENCE},
@@ -220,6 +233,7 @@ def _declared(name: str, way: str, paging: Any, again: int = 0, **config: Any) -
         {"first": 1} | ({"middle": 3} if paging else {}),
         {"middle": again},
         ("number" if again else "token") if paging else "",
+        is_whole=is_whole,
     )
 
 
@@ -255,21 +269,27 @@ def _json_feed(url: str, run: int) -> Handler:
 
 
 _TOTAL = {"total": "total"}
-_SIZE = {"size_param": "size", "size": 3}
+SIZE = {"size_param": "size", "size": 3}
 _POST = {"body": {"find": "all"}, "auth": {"basic": {"user": "me", "password": REFERENCE}}}
+
+# Without the words that a file is not there, it shuts everybody out for ten minutes.
+_SHUT_OUT = {
+    "verdict": Verdict.COOLED, "cool": (600, 600), "asks": 1, "words": "answers 403 Forbidden: EDGAR shuts the caller"
+}  # fmt: skip
+_EDGAR = {"403": _SHUT_OUT, "403 with Retry-After": _SHUT_OUT}
 
 SOURCES = (
     Source(
         "arxiv search", "arxiv",
         {"base_url": "{url}", "search_query": "cat:cs.LG", "page_size": 3, "max_results": 100},
-        _arxiv(4, 8), "xml", {"first": 1, "middle": 3}, {"middle": 1}, "number",
+        _arxiv(4, 7), "xml", {"first": 1, "middle": 3}, {"middle": 1}, "number",
     ),
     Source(
         "arxiv oai", "arxiv", {"base_url": "{url}", "mode": "oai", "set": ["cs", "stat"]},
-        _arxiv(5, 110), "xml", {"first": 1, "middle": 2, "second set": 3}, {}, "token",
+        _arxiv(5, 102), "xml", {"first": 1, "middle": 2, "second set": 3}, {}, "token",
     ),
     Source(
-        "github trending", "github", {"base_url": "{url}", "limit": 5, "token": REFERENCE},
+        "github trending", "github", {"base_url": "{url}", "limit": 100, "token": REFERENCE},
         _trending, "html", {"first": 1},
     ),
     Source(
@@ -279,26 +299,27 @@ SOURCES = (
     ),
     Source(
         "sec_edgar by form", "sec_edgar", {"base_url": "{url}", "days_back": 2},
-        _by_form, "index", {"first": 1, "middle": 3, "feed": 5, "feed, second page": 6}, {"feed, second page": 0},
+        _by_form, "index", {"first": 1, "middle": 3, "feed": 5, "feed, second page": 6}, otherwise=_EDGAR,
     ),
     Source(
         "sec_edgar by company", "sec_edgar", {"base_url": "{url}", "days_back": 9, "ciks": [1, 2, 3]},
-        _companies, "json", {"first": 1, "middle": 3}, {"middle": 1},
+        _companies, "json", {"first": 1, "middle": 3}, {"middle": 1}, otherwise=_EDGAR,
     ),
     Source(
         "sec_edgar form4_details", "sec_edgar",
         {"base_url": "{url}", "days_back": 2, "filing_type": "4", "form4_details": True},
-        _details, "index", {"form": 6, "middle": 31}, {"middle": 1},
+        _details, "index", {"form": 6, "middle": 31}, {"middle": 1}, otherwise=_EDGAR,
     ),
-    _declared("page", "page", {"page": _SIZE, **_TOTAL}, again=1, auth={"query": {"name": "k", "value": REFERENCE}}),
-    _declared("offset", "offset", {"offset": _SIZE, **_TOTAL}, again=1,
+    _declared("page", "page", {"page": SIZE, **_TOTAL}, again=1, is_whole=True,
+              auth={"query": {"name": "k", "value": REFERENCE}}),
+    _declared("offset", "offset", {"offset": SIZE, **_TOTAL}, again=1,
               auth={"header": {"name": "X-Key", "value": REFERENCE}}),
     _declared("cursor", "cursor", {"cursor": {"path": "next", "param": "cursor"}}),
     _declared("next_url", "next", {"next_url": "links.next"}),
     _declared("link_header", "link", "link_header"),
-    _declared("page, POST", "page", {"page": _SIZE, **_TOTAL}, again=1, **_POST),
-    _declared("cursor, POST", "cursor", {"cursor": {"path": "next", "param": "cursor"}}, **_POST),
-    _declared("one answer", "list", None, cursor=None),
+    _declared("page, POST", "page", {"page": SIZE, **_TOTAL}, again=1, **_POST),
+    _declared("cursor, POST", "cursor", {"cursor": {"path": "next", "param": "cursor"}}, is_whole=True, **_POST),
+    _declared("one answer", "list", None, is_whole=True, cursor=None),
     _declared("one answer, POST", "list", None, **_POST),
     Source("feed RSS", "feed", {"url": "{url}/rss", "headers": {"X-Key": REFERENCE}}, _rss, "xml", {"first": 1}),
     Source("feed JSON", "feed", {"url": "{url}/json", "headers": {"X-Key": REFERENCE}}, _json_feed, "json",

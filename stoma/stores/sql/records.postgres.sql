@@ -10,9 +10,14 @@ cross join lateral (
 ) known;
 
 -- name: sighting_known
+-- What the task saw of the records of one page, and when they changed last.
 select known.* from jsonb_array_elements_text(:ids) as wanted(id)
 cross join lateral (
-    select external_id, last_seen_at from sightings
+    select external_id, last_seen_at,
+        (select superseded_at from record_versions v
+         where v.source = sightings.source and v.external_id = sightings.external_id
+         order by version desc limit 1) as changed_at
+    from sightings
     where task_id = :task_id and source = :source and external_id = wanted.id offset 0
 ) known;
 

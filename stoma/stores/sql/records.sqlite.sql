@@ -4,7 +4,12 @@ select external_id, content_hash, last_seen_at from records
 where source = :source and external_id in (select value from json_each(:ids));
 
 -- name: sighting_known
-select external_id, last_seen_at from sightings
+-- What the task saw of the records of one page, and when they changed last.
+select external_id, last_seen_at,
+    (select superseded_at from record_versions v
+     where v.source = sightings.source and v.external_id = sightings.external_id
+     order by version desc limit 1) as changed_at
+from sightings
 where task_id = :task_id and source = :source and external_id in (select value from json_each(:ids));
 
 -- name: record_contents

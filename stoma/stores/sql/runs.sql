@@ -57,10 +57,11 @@ where run_id = :run_id and fence = :fence;
 update runs set
     lease_until = :lease_until, pages = pages + 1, seen = seen + :seen, rejected = rejected + :rejected
 where id = :id and fence = :fence and status = 'running'
-returning seen, rejected;
+returning id;
 
 -- name: run_page_outcome
-update runs set new = new + :new, changed = changed + :changed, unchanged = unchanged + :unchanged
+update runs set new = new + :new, changed = changed + :changed, unchanged = unchanged + :unchanged,
+    fresh = fresh + :fresh
 where id = :id;
 
 -- name: run_end
@@ -95,7 +96,8 @@ update runs set status = 'pending', reason = :reason, attempt = 0, not_before = 
     pages = case when status = 'suspect' then 0 else pages end, seen = case when status = 'suspect' then 0 else seen end,
     new = case when status = 'suspect' then 0 else new end, changed = case when status = 'suspect' then 0 else changed end,
     unchanged = case when status = 'suspect' then 0 else unchanged end,
-    rejected = case when status = 'suspect' then 0 else rejected end
+    rejected = case when status = 'suspect' then 0 else rejected end,
+    fresh = case when status = 'suspect' then 0 else fresh end
 where id = :id and status in ('failed', 'suspect', 'cancelled', 'skipped')
 returning *;
 
@@ -171,10 +173,10 @@ select * from runs where task_id = :task_id and trigger = :trigger;
 select * from runs where task_id = :task_id and scope = :scope order by id;
 
 -- name: news_last
--- When a live run last brought anything new or changed; before that, when the first one began.
+-- When a live run last brought anything new to its task, or changed; before that, when the first one began.
 select coalesce(
     (select coalesce(finished_at, :now) from runs
-     where task_id = :task_id and scope = 'live' and (new > 0 or changed > 0) order by id desc limit 1),
+     where task_id = :task_id and scope = 'live' and (fresh > 0 or new > 0 or changed > 0) order by id desc limit 1),
     (select coalesce(started_at, created_at) from runs
      where task_id = :task_id and scope = 'live' order by id limit 1)) as since_at;
 

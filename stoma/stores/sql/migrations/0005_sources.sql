@@ -1,5 +1,6 @@
 -- Collecting the past beside the present, what sources said of their answers, and sources that are gone.
--- The oldest program that may go on: this one. An earlier one would collect a backfill's window as if it were now.
+-- An earlier program would collect a backfill's window as if it were now, so it must not go on.
+-- min_program: 0.1.0
 
 -- One run of a task at a time in each scope: a backfill does not hold up what is due.
 drop index runs_running;

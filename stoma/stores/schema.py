@@ -1,0 +1,77 @@
+"""The numbered migrations, and which programs may use the tables that they leave.
+
+A migration says in its first lines which program is the oldest that may go on, `-- min_program: X.Y.Z`; without it any
+of the same major version may. That is kept with what was applied, so that an older program can tell, and refuse.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+from stoma import __version__
+from stoma.errors import StoreError
+from stoma.stores.base import spelled
+
+_HEADER = re.compile(r"^-- min_program: *(\d+\.\d+\.\d+) *$", re.MULTILINE)
+
+Applied = Mapping[int, str | None]
+"""The oldest program by the number of each migration that was applied; None where that was not kept yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One step of the tables, as statements of one dialect; `min_program` is the oldest that may use what it leaves."""
+
+    number: int
+    name: str
+    text: str
+    min_program: str
+
+
+@cache
+def migrations(dialect: str) -> Sequence[Migration]:
+    """The numbered migrations, in order."""
+    found = []
+    for entry in (files("stoma.stores") / "sql" / "migrations").iterdir():
+        if entry.name.endswith(".sql"):
+            number, _, name = entry.name.removesuffix(".sql").partition("_")
+            text = entry.read_text(encoding="utf-8")
+            found.append(Migration(int(number), name, spelled(text, dialect), min_program_of(text)))
+    return sorted(found, key=lambda one: one.number)
+
+
+def min_program_of(text: str, program: str = __version__) -> str:
+    """The oldest program that may use what a migration leaves: as it says, else the first of this major version."""
+    header = _HEADER.search(text)
+    return header[1] if header else f"{_version(program)[0]}.0.0"
+
+
+def refuse_older(applied: Applied, known: Sequence[Migration], program: str, place: str) -> None:
+    """Raise StoreError where a newer program has left tables that this one would misread; `place` is the database."""
+    said = {one.number: one.min_program for one in known} | {
+        number: least for number, least in applied.items() if least is not None
+    }
+    newest = max(applied, default=0)
+    silent = [number for number in applied if number not in said]
+    least = max((said[number] for number in applied if number in said), key=_version, default="0.0.0")
+    if silent or _version(least) > _version(program):
+        needs = "a newer one" if silent else f"{least} or newer"
+        raise StoreError(
+            f"{place} was brought to schema {newest} by a newer Stoma; it needs {needs}, and this is {program}",
+            "update this Stoma, or restore a copy of the database from before the update; nothing was changed",
+        )
+
+
+def is_current(applied: Applied, known: Sequence[Migration]) -> bool:
+    """Whether nothing is left to be done."""
+    return all(applied.get(one.number) is not None for one in known)
+
+
+def _version(text: str) -> tuple[int, ...]:
+    """The three numbers of a version; what marks it as not released yet does not count."""
+    numbers = [int(number) for number in re.findall(r"\d+", re.split(r"[^\d.]", text, maxsplit=1)[0])]
+    return tuple((*numbers, 0, 0, 0)[:3])
