@@ -127,9 +127,13 @@ class SourceBusy(SourceError):
 
 
 class SourceRefused(SourceError):
-    """A refusal that another try would not change."""
+    """A refusal that another try would not change; `status` is that of the answer, 0 where none says it."""
 
     retry = False
+
+    def __init__(self, message: str, hint: str = "", *, status: int = 0) -> None:
+        super().__init__(message, hint)
+        self.status = status
 
 
 class SourceGone(SourceRefused):

@@ -60,6 +60,9 @@ class Outcome:
 ANSWERED = Outcome()
 """What most requests come to."""
 
+NOT_SENT = Outcome(is_sent=False)
+"""The request was granted, and not made."""
+
 
 LONGEST_COOLING = timedelta(hours=25)
 """No cool-down lasts longer; one that seems to was written by a clock that was wrong."""

@@ -106,7 +106,7 @@ def sealed(record: Record) -> tuple[Record, str]:
 
     The hash is 32 hex digits over everything but what is only measured: equal hashes mean nothing really
     changed. Characters that a database cannot hold (NUL, lone surrogates) become U+FFFD, and secrets that a source
-    echoes their references.
+    echoes become `***`. Raises ValueError where an id holds one: masked it would be another id.
     """
     try:
         packed = _packed(record)
@@ -116,13 +116,17 @@ def sealed(record: Record) -> tuple[Record, str]:
         record = replace(record, **{name: holdable(getattr(record, name)) for name in Record.__slots__})
         packed = _packed(record)
     if holds_secret(packed):
+        if holds_secret(record.external_id.encode("utf-8", "replace")):
+            raise ValueError(
+                "external_id: it holds a secret of the configuration; take the id from another field"
+            )
         record = replace(record, **{name: mask_data(getattr(record, name)) for name in _MASKED})
         packed = _packed(record)
     return record, blake2b(packed, digest_size=16).hexdigest()
 
 
-_MASKED = tuple(name for name in Record.__slots__ if name not in {"source", "measures"})
-"""Everything that a source may have written."""
+_MASKED = tuple(name for name in Record.__slots__ if name not in {"source", "external_id", "measures"})
+"""Everything else that a source may have written."""
 
 
 def _packed(record: Record) -> bytes:

@@ -19,11 +19,17 @@ REFERENCE = re.compile(r"\$\{(env|file):([^{}]*)\}")
 SHORTEST_SECRET = 4
 """Shorter values are not masked: they would tear holes into ordinary words and protect nothing."""
 
-SHORTEST_IN_DATA = 8
+SHORTEST_IN_DATA = 10
 """Below this a value is left alone in what sources send: there it is more likely a word than an echo of the secret."""
 
-_PUBLIC = re.compile(r"https?://[^@?#]*|[^@\s/:]+@[^@\s/:]+\.\w+")
+HIDDEN = "***"
+"""Stands for a secret in data: the same whatever it is called, or each name would make a version of its own."""
+
+_PUBLIC = re.compile(r"https?://[^@?#]*|(?:[\w .,'()-]+ )?[<(]?[^@\s/:]+@[^@\s/:]+\.\w+[>)]?")
 """Addresses without credentials, and of mail: set by reference to be set at all, and at home in records."""
+
+_WORDS = re.compile(r"(?:[^\W\d_]?[^\WA-Z\d_]*|[A-Z]+|\d+)(?:[-_. ](?:[^\W\d_]?[^\WA-Z\d_]*|[A-Z]+|\d+))*")
+"""Words and numbers as people write them: the name of an organisation may be set by reference too."""
 
 _PLAIN = re.compile(r"[A-Za-z0-9_.-]+")
 
@@ -87,18 +93,18 @@ def holds_secret(raw: bytes) -> bool:
 
 
 def mask_bytes(raw: bytes) -> bytes:
-    """What a source sent, with secrets that it echoes replaced by their references."""
+    """What a source sent, without the secrets that it echoes."""
     for echo in _in_data:
         if echo.core in raw:
-            raw = echo.in_bytes.sub(lambda _, echo=echo: echo.reference.encode(), raw)  # type: ignore[misc]
+            raw = echo.in_bytes.sub(HIDDEN.encode(), raw)
     return raw
 
 
 def mask_data(value: Any) -> Any:
-    """A value of a record with secrets replaced, also deep inside."""
+    """A value of a record without secrets, also deep inside."""
     if isinstance(value, str):
         for echo in _in_data:
-            value = echo.in_text.sub(lambda _, echo=echo: echo.reference, value)  # type: ignore[misc]
+            value = echo.in_text.sub(HIDDEN, value)
         return value
     if isinstance(value, Mapping):
         return {mask_data(key): mask_data(inner) for key, inner in value.items()}
@@ -107,8 +113,11 @@ def mask_data(value: Any) -> Any:
     return value
 
 
-def remember(secret: str, reference: str) -> None:
-    """Mask `secret` from now on, showing `reference` instead."""
+def remember(secret: str, reference: str, *, in_data: bool = True) -> None:
+    """Mask `secret` from now on, showing `reference` instead; `in_data` where a source may echo it, too.
+
+    In data only what looks like a secret is masked: words, numbers and public addresses stay what they are.
+    """
     global _in_data
     if len(secret) < SHORTEST_SECRET or _seen.get(secret) == reference:
         return
@@ -122,11 +131,13 @@ def remember(secret: str, reference: str) -> None:
     forms |= {quote_plus(secret, errors="replace"), repr(secret)[1:-1]}
     with _lock:
         _seen.update(dict.fromkeys(forms, reference))
-        if len(secret) >= SHORTEST_IN_DATA and not _PUBLIC.fullmatch(secret):
-            known = [echo for echo in _in_data if echo.secret != secret]
-            _in_data = tuple(
-                sorted([*known, _Echo.of(secret, reference)], key=lambda echo: -len(echo.secret))
-            )
+        if in_data and _looks_secret(secret) and all(echo.secret != secret for echo in _in_data):
+            _in_data = tuple(sorted([*_in_data, _Echo.of(secret)], key=lambda echo: -len(echo.secret)))
+
+
+def _looks_secret(value: str) -> bool:
+    is_plain = _PUBLIC.fullmatch(value) or _WORDS.fullmatch(value)
+    return len(value) >= SHORTEST_IN_DATA and not is_plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,18 +145,17 @@ class _Echo:
     """A secret as a source may send it back, whatever has spelled its marks."""
 
     secret: str
-    reference: str
     # The longest part that no spelling changes: looked for first, for it costs little.
     core: bytes
     in_text: re.Pattern[str]
     in_bytes: re.Pattern[bytes]
 
     @classmethod
-    def of(cls, secret: str, reference: str) -> _Echo:
+    def of(cls, secret: str) -> _Echo:
         core = max(_PLAIN.findall(secret), key=len, default="").encode()
         pattern = "".join(map(_spellings, secret))
         in_bytes = re.compile(pattern.encode("utf-8", "surrogateescape"))
-        return cls(secret, reference, core, re.compile(pattern), in_bytes)
+        return cls(secret, core, re.compile(pattern), in_bytes)
 
 
 def _spellings(letter: str) -> str:

@@ -39,10 +39,14 @@ def fault_of_name(host: str, named: bool) -> str:
     return fault(address, named) if address is not None else ""
 
 
-def refused(shown: str, why: str) -> SourceRefused:
+class NotAllowed(SourceRefused):
+    """An address that is not asked, whoever leads there."""
+
+
+def refused(shown: str, why: str) -> NotAllowed:
     """The error for an address that is not asked, and how to allow it where that can be done."""
     hint = "if it is meant, write this address into the config of the task" if "private" in why else ""
-    return SourceRefused(f"{shown} leads to where it may not: {why}", hint)
+    return NotAllowed(f"{shown} leads to where it may not: {why}", hint)
 
 
 def literal(host: str) -> Address | None:

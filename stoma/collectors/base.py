@@ -154,6 +154,9 @@ class HostBudget(Protocol):
     def leave(self, grant: Grant, outcome: Outcome = ...) -> None:
         """Give the connection back, and say what became of the request."""
 
+    def is_cooling(self, host: str) -> bool:
+        """True while nobody may ask `host`: for who has waited for a turn that was granted before."""
+
     def cool(self, host: str, until: datetime, reason: str) -> None:
         """Nobody asks `host` before `until`."""
 

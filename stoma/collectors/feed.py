@@ -37,6 +37,8 @@ GONE = 410
 class FeedCollector(BaseCollector):
     """RSS, Atom, RDF and JSON Feed: the entries that a feed lists now."""
 
+    # A mirror has the same entries.
+    not_selecting = frozenset({"base_url"})
     may_be_empty = True
 
     def estimate(self, collection: Collection) -> Estimate:

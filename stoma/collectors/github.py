@@ -179,7 +179,8 @@ def _hinted(error: SourceBusy | SourceRefused, status: int, has_token: bool) -> 
         hint = f"{error.hint}; it allows more with a token: ${{env:GITHUB_TOKEN}}"
         return SourceBusy(error.message, error.until, hint)
     if isinstance(error, SourceRefused) and status == 401:
-        return SourceRefused(error.message, "the token is not accepted: make a new one, or leave it out")
+        hint = "the token is not accepted: make a new one, or leave it out"
+        return SourceRefused(error.message, hint, status=error.status)
     return error
 
 

@@ -52,7 +52,7 @@ from stoma.errors import (
     SourceRefused,
     Unreachable,
 )
-from stoma.hosts import Allowance, plain_host
+from stoma.hosts import NOT_SENT, Allowance, plain_host
 
 __all__ = [
     "Clock",
@@ -244,7 +244,14 @@ class HttpClient:
     def _follow(self, asked: Asked, is_last: bool) -> Response:
         first = asked
         while True:
-            response = self._hop(asked, is_last)
+            try:
+                response = self._hop(asked, is_last)
+            except addresses.NotAllowed as error:
+                if asked.hops:
+                    raise addresses.NotAllowed(
+                        f"{shown(first.url)} redirects: {error.message}", error.hint
+                    ) from None
+                raise
             if response.status not in REDIRECTS:
                 return replace(response, moved_to=asked.moved_to)
             if asked.hops == self._limits.redirects:
@@ -293,7 +300,6 @@ class HttpClient:
         grant = self._granted(host, timedelta(seconds=hold))
         turn = _Turn()
         try:
-            self._watch.wait(grant.wait)
             turn.is_sent = self.has_asked = self._is_midway = True
             yield turn
         except (SourceBusy, Waited):
@@ -306,11 +312,13 @@ class HttpClient:
             self._budget.leave(grant, turn.outcome())
 
     def _granted(self, host: str, hold: timedelta) -> Grant:
-        """The next turn; midway a longer wait for it is waited here, without a connection in the meantime."""
+        """The next turn, when it has come; midway a longer wait is waited here, without a connection meanwhile."""
         limits, waited = self._limits, 0.0
         while True:
             try:
-                return self._budget.enter(host, hold, timedelta(seconds=limits.patience))
+                grant = self._budget.enter(host, hold, timedelta(seconds=limits.patience))
+                if self._has_come(grant):
+                    return grant
             except HostWait as wait:
                 seconds = (wait.until - self._watch.now()).total_seconds()
                 # A turn is as far away as the rule of the host wants it; any other wait may be of any length.
@@ -319,6 +327,17 @@ class HttpClient:
                     raise
                 self._watch.wait(max(seconds, 0.0))
                 waited += seconds
+
+    def _has_come(self, grant: Grant) -> bool:
+        """Wait for a turn; False where its host asked somebody for patience meanwhile: then it is given back."""
+        has_come = False
+        try:
+            self._watch.wait(grant.wait)
+            has_come = grant.wait <= 0 or not self._budget.is_cooling(grant.host)
+        finally:
+            if not has_come:
+                self._budget.leave(grant, NOT_SENT)
+        return has_come
 
     def _open(self, asked: Asked, host: str) -> requests.Response:
         left = max(self._watch.left(), 0.01)
@@ -369,7 +388,7 @@ class HttpClient:
             return BadAnswer(f"{shown(url)} {error}")
         kind, words = in_words(error, self._limits.connect, self._limits.silence)
         if kind is Unreachable and self._watch.left() <= 0:
-            return DeadlineExceeded(f"the time of the run was up while {shown(url)} was asked ({words})")
+            return DeadlineExceeded(f"the time of the run was up while {shown(url)} was asked")
         if kind is Unreachable and never_connected(error):
             return Unreachable(f"{shown(url)}: {words}", host=urlsplit(url).hostname or "")
         return kind(f"{shown(url)}: {words}")

@@ -2,6 +2,7 @@
 
 http_json_request   address, headers, body and credentials of one request
 http_json_answers   an answer as a value, and the items in it
+http_json_lists     which list holds them, where nobody says so
 http_json_paging    what comes behind a page, and when a walk is over
 http_json_cursor    from which instant on it is asked, and how far it has been collected
 """
@@ -47,8 +48,9 @@ TAKEN = frozenset({"arxiv", "github", "sec_edgar"})
 class HttpJsonCollector(BaseCollector):
     """Items of a JSON API, page by page. POST only asks: searches and GraphQL queries."""
 
-    # What is made of an item does not change which ones are collected. `key` does: under another one all are new.
-    not_selecting = frozenset({"fields", "measures", "wait"})
+    # What is made of an item does not change which ones are collected, nor does a mirror. `key` does: under another
+    # one all are new.
+    not_selecting = frozenset({"fields", "measures", "wait", "base_url"})
 
     @classmethod
     def origin_of(cls, config: Mapping[str, Any]) -> str:
@@ -152,7 +154,7 @@ class _Walk:
     window: Window
     # The parameters that say what is new, or which days of the past are wanted.
     bounds: Mapping[str, Any]
-    # None until the first answer shows the only list there is.
+    # None until an answer shows which list it is.
     items: Path | None
     # Where an answer says how many seconds to wait before the next request.
     wait: Path | None
@@ -230,7 +232,10 @@ class _Walk:
         where = response.shown
         value = read_json(response, is_lines=bool(self.collection.config.get("lines")))
         self._obey(value, response)
-        items, self.items = items_of(value, self.items, where)
+        given = self.items
+        items, self.items = items_of(value, given, where)
+        if given is None and self.items is not None and self.items.steps:
+            self.collection.log(f"{where}: takes the list {self.items.text}, for no items are given")
         onward = self.paging.onward(value, response.headers, where)
         lacks = self.paging.lacks(value) if onward is None and items else ""
         if onward is not None and self.paging.kind != "cursor":

@@ -11,35 +11,19 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from stoma.collectors.answers import first_words, shortened
-from stoma.errors import BadAnswer, UsageError
+from stoma.collectors.http_json_lists import DEEPEST, lists_in, only_list
+from stoma.errors import BadAnswer
 from stoma.paths import Path, path_of
 from stoma.wording import listed
 
 if TYPE_CHECKING:
     from stoma.collectors.http import Response
 
-DEEPEST = 4
-"""So many mappings deep the only list of an answer is looked for."""
-
 _LINES = re.compile(r"ndjson|jsonl|json-?lines|json-seq", re.IGNORECASE)
 _LINES_FILE = re.compile(r"\.(ndjson|jsonl)([?#]|$)", re.IGNORECASE)
 _CHARSET = re.compile(r"charset\s*=\s*[\"']?([\w.:-]{1,40})", re.IGNORECASE)
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _DIGITS = bytes(0x30 if 0x30 <= code <= 0x39 else 0x20 for code in range(256))
 _LARGEST = 2**63
-_NO_ITEMS = frozenset({"error", "errors", "warnings"})
-_USUAL = frozenset({
-    "content", "data", "docs", "documents", "edges", "elements", "entries", "entities", "features", "hits",
-    "items", "list", "nodes", "objects", "records", "response", "result", "results", "rows", "value", "values",
-})  # fmt: skip
-_OF_ITEM = frozenset({"id", "uuid", "guid"})
-# What usually stands beside a list of items, without marks and in small letters.
-_ENVELOPE = re.compile(
-    r"(total|count|num|limit|offset|skip|max|page|paging|pagination|next|prev|first|last|cursor|continu|more|has(more|next|prev)"
-    r"|link|meta|info|status|success|error|warning|message|api|version|etag|time|generated|updated|license|licence"
-    r"|copyright|attribution|took|incomplete|truncated|query|request|response|search|facet|filter|sort|order"
-    r"|help|schema|quota|backoff|disclaimer|source|result)|(size|start|end|self|per|code|ok|msg|type|kind|object|date|url|data)$"
-)
 _OF_ERRORS = ("error", "errors", "message", "error_description", "detail", "title", "msg", "reason")
 
 
@@ -64,13 +48,16 @@ def read_json(response: Response, *, is_lines: bool = False) -> Any:
     return [value] if is_lines and isinstance(value, Mapping) else value
 
 
-def items_of(value: Any, path: Path | None, shown: str) -> tuple[list[Any], Path]:
-    """The items of an answer, and the path to them; without a path the only list there is.
+def items_of(value: Any, path: Path | None, shown: str) -> tuple[list[Any], Path | None]:
+    """The items of an answer, and the path to them; without a path those of the list that `only_list` finds.
 
-    Raises BadAnswer where they are not there, UsageError where nobody can tell which list is meant.
+    The path is None where an answer without items does not tell where they would lie. Raises BadAnswer where they are
+    not there, UsageError where nobody can tell which list is meant.
     """
     if path is None:
-        path = _only_list(value, shown)
+        path = _guessed(value, shown)
+    if path is None:
+        return [], None
     try:
         found = path.find(value)
     except ValueError as error:
@@ -84,6 +71,18 @@ def items_of(value: Any, path: Path | None, shown: str) -> tuple[list[Any], Path
     what = "nothing" if found is None else f"a {type(found).__name__}"
     words = f"items: {path.text} leads to {what}, expected a list{_instead(value)}"
     raise BadAnswer(f"{shown}: {words}", _hint(path))
+
+
+def _guessed(value: Any, shown: str) -> Path | None:
+    if isinstance(value, list):
+        return path_of("@")
+    try:
+        return only_list(value, shown)
+    except LookupError:
+        raise BadAnswer(
+            f"{shown}: there is no list in the answer{_instead(value)}",
+            'items: "@" takes the answer itself as one item, items: "*" the values of a mapping',
+        ) from None
 
 
 def columns_of(path: Path) -> Path:
@@ -212,73 +211,6 @@ def _words(error: ValueError) -> str:
     return str(error).partition(" (char")[0]
 
 
-def _only_list(value: Any, shown: str) -> Path:
-    if isinstance(value, list):
-        return path_of("@")
-    found = dict(_lists(value))
-    # Items are mappings more often than not, and more of them than of anything else.
-    ranked = sorted(found, key=lambda path: (not _has_mappings(found[path]), -len(found[path])))
-    if len(found) == 1:
-        [only] = found
-        beside = _beside(value, path_of(only).keys or ())
-        if not beside:
-            return path_of(only)
-        raise UsageError(
-            f"{shown}: the answer has a list, {only}, beside {shortened(listed(beside[:10], 'and'), 120)}: "
-            "it may be a list of items, or a part of one item",
-            f'items: {only} takes the list, items: "@" the answer itself as one item; '
-            "where each line is an item, write lines: true",
-        )
-    if found:
-        named = listed([f"{path} ({len(items)})" for path, items in list(found.items())[:20]], "and")
-        raise UsageError(
-            f"{shown}: the answer has several lists: {named}",
-            f'say which one holds the items: items: {ranked[0]}; items: "@" takes the answer itself as one item',
-        )
-    raise BadAnswer(
-        f"{shown}: there is no list in the answer{_instead(value)}",
-        'items: "@" takes the answer itself as one item, items: "*" the values of a mapping',
-    )
-
-
-def _lists(value: Any, before: str = "", depth: int = 0) -> Iterator[tuple[str, list[Any]]]:
-    """Every list that stands in mappings alone, by its path."""
-    if not isinstance(value, Mapping) or depth >= DEEPEST:
-        return
-    for name, inner in value.items():
-        if not name or '"' in name or "\\" in name or name in _NO_ITEMS:
-            continue
-        path = before + (name if _NAME.fullmatch(name) else f'"{name}"')
-        if isinstance(inner, list):
-            yield path, inner
-        else:
-            yield from _lists(inner, f"{path}.", depth + 1)
-
-
-def _has_mappings(items: list[Any]) -> bool:
-    return bool(items) and isinstance(items[0], Mapping)
-
-
-def _beside(value: Any, keys: tuple[str, ...]) -> list[str]:
-    """What stands beside a list, or beside what holds it, and is not of the usual envelope."""
-    found: list[str] = []
-    for number, key in enumerate(keys, 1):
-        # A list of a usual name is one of items whatever stands beside it, but for an item's own id.
-        telling = _OF_ITEM if number == len(keys) and _spare(key) in _USUAL else None
-        names = [name for name in value if name != key]
-        found += [name for name in names if (_spare(name) in telling if telling else not _is_envelope(name))]
-        value = value[key]
-    return found
-
-
-def _is_envelope(name: str) -> bool:
-    return name[:1] in ("@", "_", "$") or _ENVELOPE.match(_spare(name)) is not None
-
-
-def _spare(name: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", name.lower())
-
-
 def _is_empty(value: Any, path: Path) -> bool:
     """True where a plain path ends at a null: some sources write an empty list like this."""
     if path.keys is None:
@@ -294,11 +226,11 @@ def _instead(value: Any) -> str:
     if said := complaint(value, ("error", "errors", "message")) if isinstance(value, Mapping) else "":
         return f"; it says: {said}"
     if not isinstance(value, Mapping):
-        return f", which is a {type(value).__name__}"
-    if lists := [path for path, _ in _lists(value)][:20]:
+        return f"; it is a {type(value).__name__}"
+    if lists := [path for path, _ in lists_in(value)][:20]:
         return f"; there are lists at {shortened(listed(lists, 'and'))}"
     keys = [str(key) for key in list(value)[:20]] or ["nothing"]
-    return f", which has {shortened(listed(keys, 'and'))}"
+    return f"; it has {shortened(listed(keys, 'and'))}"
 
 
 def _hint(path: Path) -> str:

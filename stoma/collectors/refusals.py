@@ -69,7 +69,7 @@ class Refusals:
             raise BadAnswer(words)
         if self._keep is not None and asked.explain is not None:
             self._keep(kept(asked.key, response))
-        raise SourceRefused(words)
+        raise SourceRefused(words, status=response.status)
 
     def obeyed(self, error: SourceBusy, response: Response) -> SourceBusy:
         """The wish of `error`, made known to all who ask this host; a longer Retry-After counts."""
@@ -99,7 +99,8 @@ class Refusals:
             seconds = self._limits.cooling * 2 ** min(self._attempt - 1, 10)
             seconds *= random.uniform(1.0, 1.2)  # noqa: S311
         elif seconds <= self._limits.patience and seconds < self._watch.left() and not is_last:
-            # Waited here, and none of our other runs asks meanwhile, whoever holds which connection.
+            # Waited here, and none of our other runs asks meanwhile: not even one that has its turn already, for it
+            # looks again when the turn has come.
             self.cool(host, now + timedelta(seconds=seconds), reason)
             self._watch.wait(max(seconds, self._limits.pauses[0]))
             raise Waited(words)

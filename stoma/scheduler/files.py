@@ -27,7 +27,7 @@ SUFFIXES = (".yaml", ".yml")
 _YOUNG = 2_000_000_000
 """Nanoseconds for which a file is too young to be judged by its times: two edits can fall into one tick of them."""
 
-_PARAMETER = re.compile(r"([A-Za-z_-]{3,40})[\"']?\s{0,3}[:=]\s{0,3}[\"']?([^\s\"'#&,{}\[\]\0]{12,200})")
+_PARAMETER = re.compile(r"([A-Za-z_-]{3,40})[\"']?\s{0,3}[:=]\s{0,3}[\"']?([^\s\"'#&?,{}\[\]\0]{12,200})")
 _PASSWORD = re.compile(r"://[^/\s:@\"']*:([^/\s@\"'\0]+)@")
 
 _known: dict[str, tuple[tuple[int, ...], str]] = {}

@@ -16,7 +16,7 @@ from stoma import normalizers
 from stoma.collectors import RESERVED
 from stoma.normalizers.base import BaseNormalizer
 from stoma.records import LONGEST_ID, CollectorResult, Record, Reject, checked, holdable, sealed
-from stoma.references import mask
+from stoma.references import mask, mask_bytes, mask_data
 from stoma.scheduler.base import Task
 from stoma.scheduler.yielded import Misuse
 
@@ -103,19 +103,24 @@ def _id_of(item: Any) -> str:
 def _storable(reject: Reject) -> Reject:
     """A reject as every store can keep it: bounded, holdable, of plain values."""
     return Reject(
-        mask(str(holdable(reject.reason)))[:LONGEST_REASON],
+        _hidden(str(holdable(reject.reason)))[:LONGEST_REASON],
         _plain(reject.item),
-        mask(str(holdable(reject.external_id)))[:LONGEST_ID],
+        _hidden(str(holdable(reject.external_id)))[:LONGEST_ID],
     )
 
 
 def _plain(item: Any) -> Any:
     """The item as JSON can carry it; the beginning of its text where it cannot, or is too large."""
     try:
-        text = mask(orjson.dumps(holdable(item), default=reprlib.repr).decode())
+        text = mask(mask_bytes(orjson.dumps(holdable(item), default=reprlib.repr)).decode())
         return orjson.loads(text) if len(text) <= LONGEST_ITEM else text[:LONGEST_ITEM]
     except (orjson.JSONEncodeError, orjson.JSONDecodeError, RecursionError):
-        return mask(str(holdable(reprlib.repr(item))))
+        return _hidden(str(holdable(reprlib.repr(item))))
+
+
+def _hidden(text: str) -> str:
+    """A text without secrets: of the program's own words, and of what a source sent."""
+    return mask(str(mask_data(text)))
 
 
 async def _gather(given: AsyncIterable[Any]) -> list[Any]:

@@ -152,8 +152,11 @@ def status_overview(config: Config, store: Store, now: datetime) -> dict[str, An
     paused_since = store.agenda.paused_since()
     errors = [error for node in nodes for error in node.get("errors", [])]
     running = [run.as_dict() for run in open_runs if run.status is TaskStatus.RUNNING]
+    hosts = [row for row in store.hosts.all(now) if row["cooling_until"] > now]
+    cooling = {row["host"]: row for row in hosts}
     waiting = [
-        run.as_dict() | {"waits_for": waits_for(run, now, paused=paused_since is not None)}
+        run.as_dict()
+        | {"waits_for": waits_for(run, now, cooling.get(run.host or ""), paused=paused_since is not None)}
         for run in open_runs
         if run.status is not TaskStatus.RUNNING
     ]
@@ -179,8 +182,7 @@ def status_overview(config: Config, store: Store, now: datetime) -> dict[str, An
         )[:10],
         "hosts": [
             {"host": row["host"], "cooling_until": iso(row["cooling_until"]), "reason": row["reason"]}
-            for row in store.hosts.all(now)
-            if row["cooling_until"] > now
+            for row in hosts
         ],
         "failing": [
             {"task": task["id"], "status": task["status"], "reason": task["reason"]}
@@ -198,16 +200,24 @@ def status_overview(config: Config, store: Store, now: datetime) -> dict[str, An
     }
 
 
-def waits_for(run: Run, now: datetime, *, paused: bool = False) -> str:
-    """Why a run that is not running waits."""
+def waits_for(
+    run: Run, now: datetime, cooling: Mapping[str, Any] | None = None, *, paused: bool = False
+) -> str:
+    """Why a run that is not running waits; `cooling` is the host that it asks, while that wants to be left alone."""
     if paused:
         return "everything is paused"
     if run.not_before is not None and run.not_before > now:
-        when = (
-            f"{run.not_before:%H:%M:%S} UTC" if run.not_before.date() == now.date() else iso(run.not_before)
-        )
+        when = _when(run.not_before, now)
         return f"{run.reason or 'waiting for the next try'} at {when}{f': {run.error}' if run.error else ''}"
+    if cooling is not None:
+        return (
+            f"host busy: {cooling['host']} until {_when(cooling['cooling_until'], now)} ({cooling['reason']})"
+        )
     return "waiting for a free place"
+
+
+def _when(instant: datetime, now: datetime) -> str:
+    return f"{instant:%H:%M:%S} UTC" if instant.date() == now.date() else str(iso(instant))
 
 
 def _name(owner: str) -> str:

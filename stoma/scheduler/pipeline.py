@@ -30,6 +30,7 @@ from stoma.errors import (
     HostWait,
     SourceBusy,
     SourceGone,
+    SourceRefused,
     StomaError,
     Stopped,
     StoreError,
@@ -60,6 +61,12 @@ if TYPE_CHECKING:
 SAYS_NOTHING = (Unreachable, SourceBusy, HostWait, DeadlineExceeded, StoreError)
 """Errors that have nothing to do with where a run went on."""
 
+ANSWERED_FOR_OTHERS = frozenset({401, 403, 407})
+"""Refusals that a credential, a firewall or a proxy may be to blame for, and not the page token."""
+
+MOST_FAILURES = 3
+"""As many runs in a row may fail where they went on until the place is given up: an outage is over by then."""
+
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
@@ -88,6 +95,8 @@ class Tally:
     is_resumed: bool = False
     # True once a page was committed that goes further than where it was resumed.
     is_further: bool = False
+    # How many runs before it failed in a row where this one was resumed.
+    failures: int = 0
 
 
 @dataclass(slots=True)
@@ -136,8 +145,12 @@ def execute(run: Run, task: Task, around: Surroundings, control: Control) -> Run
         if isinstance(error, SourceGone) and run.is_live and end.status is TaskStatus.FAILED:
             in_end = partial(_gone, run, task, error.message, control.in_end)
         if end.status is TaskStatus.FAILED and _leads_nowhere(run, control.tally, error):
-            logger.warning("where {} went on leads nowhere: its next run begins anew", task.id)
-            in_end = partial(_forget_progress, run, in_end)
+            failures = control.tally.failures + 1
+            if _is_given_up(error, failures):
+                in_end = partial(_forget_progress, run, in_end)
+            else:
+                in_end = partial(_note_failures, run, failures, in_end)
+            logger.warning("{}", _failures_told(task.id, error, failures))
         kept_until = now + around.lease
         return around.store.runs.end(
             run, end, now, reserved_by=keeper, reserved_until=kept_until, in_end=in_end
@@ -232,6 +245,7 @@ def _collect(run: Run, task: Task, around: Surroundings, control: Control) -> Ru
         saving.may_be_empty = collector.may_bring_nothing(collection)
         tally = control.tally
         tally.is_resumed = progress is not None
+        tally.failures = _failures(standing) if progress is not None else 0
         given = yielded.pages(collector, task.collector, collector.collect(collection))
         for result in _fruitful(given, http, tally):
             _check(control)
@@ -272,6 +286,34 @@ def _leads_nowhere(run: Run, tally: Tally, error: BaseException) -> bool:
     Not where nothing was said of the token: then it is still good.
     """
     return tally.is_resumed and not run.pages and not tally.pages and not isinstance(error, SAYS_NOTHING)
+
+
+def _is_given_up(error: BaseException, failures: int) -> bool:
+    """True where the next run begins anew: the source refused the place for good, or it failed there too often."""
+    is_refused = isinstance(error, SourceRefused) and error.status not in ANSWERED_FOR_OTHERS
+    return is_refused or failures >= MOST_FAILURES
+
+
+def _failures_told(task_id: str, error: BaseException, failures: int) -> str:
+    is_given_up = _is_given_up(error, failures)
+    following = "its next run begins anew" if is_given_up else "its next run tries there again"
+    if is_given_up and failures < MOST_FAILURES:
+        return f"{task_id} was refused for good where it goes on: {following}"
+    return f"{task_id} failed {failures} of {MOST_FAILURES} times where it goes on: {following}"
+
+
+def _failures(standing: Standing) -> int:
+    return int(standing.progress["page"].get("failures", 0)) if standing.progress is not None else 0
+
+
+def _note_failures(run: Run, failures: int, in_end: InEnd, tx: Transaction, now: datetime) -> None:
+    """Count in the envelope of the page token, which the next page that is committed writes anew."""
+    row = tx.one("progress_get", task_id=run.task_id, scope=run.progress_scope)
+    if row is not None:
+        kept = {name: row[name] for name in ("task_id", "scope", "fingerprint", "window", "run_id")}
+        page = {**row["page"], "failures": failures}
+        tx.execute("progress_save", **kept, page=page, now=row["saved_at"])
+    in_end(tx, now)
 
 
 def _forget_progress(run: Run, in_end: InEnd, tx: Transaction, now: datetime) -> None:

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from time import monotonic
 from typing import TYPE_CHECKING, Any
+
+import orjson
 
 from stoma.records import holdable
 from stoma.references import mask, mask_bytes
@@ -80,6 +83,10 @@ class RawPages:
         if attempt is None or not (self._is_open or is_worth_it):
             return None
         opens, self._is_open, self._answers = not self._is_open, True, []
+        if opens:
+            # By now the collector has told what in its config is a credential, written out where it should not be.
+            context = orjson.loads(mask(orjson.dumps(attempt.context).decode()))
+            attempt = self._attempt = replace(attempt, context=context)
         return Batch(attempt, self._number, answers, given, opens, attempt.began_at + self._keep_for)
 
 

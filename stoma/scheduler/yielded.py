@@ -10,6 +10,8 @@ from typing import Any
 from stoma.collectors import refused_source
 from stoma.collectors.base import BaseCollector
 from stoma.errors import StomaError
+from stoma.log import logger
+from stoma.own import told
 from stoma.records import CollectorResult
 
 
@@ -20,7 +22,8 @@ class Misuse(StomaError):
 def pages(collector: BaseCollector, name: str, given: Any) -> Iterator[CollectorResult]:
     """The pages that `collect` gave; raises Misuse, naming the collector, for what is none.
 
-    Whatever comes behind the page that says it is the last would be lost: it is asked for before that page goes on.
+    Whatever comes behind the page that says it is the last would be lost: it is asked for before that page goes on. An
+    error behind that page takes nothing from it and is only logged.
     """
     if isawaitable(given) or hasattr(given, "__aiter__"):
         if hasattr(given, "close"):
@@ -33,7 +36,7 @@ def pages(collector: BaseCollector, name: str, given: Any) -> Iterator[Collector
     found = iter(given)
     for result in found:
         page = _checked(collector, name, result)
-        if page.next_page is None and next(found, _END) is not _END:
+        if page.next_page is None and _behind(found, name) is not _END:
             raise Misuse(
                 f"{name} yielded another page behind the one that said it was the last",
                 "set next_page of every page but the last: it is where a run goes on that was stopped",
@@ -42,6 +45,14 @@ def pages(collector: BaseCollector, name: str, given: Any) -> Iterator[Collector
 
 
 _END = object()
+
+
+def _behind(found: Iterator[Any], name: str) -> Any:
+    try:
+        return next(found, _END)
+    except Exception as error:
+        logger.warning("{} failed behind its last page, which is kept: {}", name, told(error))
+        return _END
 
 
 def _checked(collector: BaseCollector, name: str, page: Any) -> CollectorResult:

@@ -98,15 +98,20 @@ class Budgets:
                 tx.execute("host_know", host=host, concurrency=rule_for(host, self._rules).concurrency)
                 count.write(tx, host)
 
+    def is_cooling(self, host: str) -> bool:
+        """True while nobody may ask this host; only reads."""
+        return self._cooling(budget_name(host), self._database.now()) is not None
+
+    def _cooling(self, name: str, now: datetime) -> Row | None:
+        with self._database.reader() as reader:
+            longest = micros(now + LONGEST_COOLING)
+            return reader.one("host_cooling", host=name, now=micros(now), longest=longest)
+
     def _free(self, name: str, patience: timedelta) -> Grant | float:
         """A grant, or how many seconds to wait: a host without limits can still ask for patience."""
-        with self._database.reader() as reader:
-            now = self._database.now()
-            rows = reader.all(
-                "host_cooling", host=name, now=micros(now), longest=micros(now + LONGEST_COOLING)
-            )
-        if rows:
-            return self._until_cooled(name, rows[0], now, patience)
+        now = self._database.now()
+        if (row := self._cooling(name, now)) is not None:
+            return self._until_cooled(name, row, now, patience)
         self._counted.setdefault(name, _Count()).last_asked_at = micros(now)
         return Grant(host=name)
 

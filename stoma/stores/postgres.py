@@ -57,7 +57,7 @@ class PostgresDatabase(Database):
             # The driver quotes the part it stumbled over, and that may be the password.
             raise StoreUnavailable("store.url is not a PostgreSQL address", ESCAPE) from None
         if given.get("password"):
-            remember(str(given["password"]), "***")
+            remember(str(given["password"]), "***", in_data=False)
         place = _place(given)
         if place is None:
             # An unescaped mark in the password has been taken for the end of it: nothing of this may be shown.

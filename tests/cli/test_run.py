@@ -328,7 +328,7 @@ tasks:
   b:
     collector: http_json
     config:
-      url: https://a.org
+      url: https://a.org/?api_key={plain}
       params: {{access_token: "{plain}", page_token: "2", key: subject}}
       auth: {{query: {{name: api_key, value: "${{env:A_LONG_NAME_OF_A_KEY_1}}"}}}}
 """
@@ -338,5 +338,6 @@ tasks:
     assert "stoma.yaml:3:" in result.stdout
     assert "warning: stoma.yaml:3:72: api_key looks like a credential that is written out" in result.stdout
     assert "stoma.yaml:8:31: access_token looks like" in result.stdout
-    assert result.stdout.count("looks like a credential") == 2
+    assert "stoma.yaml:7:35: api_key looks like" in result.stdout
+    assert result.stdout.count("looks like a credential") == 3
     assert plain not in result.stdout

@@ -7,7 +7,10 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.server import Handler, Reply, Server
+from tests.support.stores import clock, store, url
 from tests.support.world import Serve, World
+
+__all__ = ["clock", "serve", "store", "url", "world"]
 
 
 @pytest.fixture

@@ -792,6 +792,21 @@ def test_the_list_that_was_found_first_is_the_one_of_every_page(world: World, se
     assert "items: rows leads to nothing" in error.message
 
 
+def test_the_list_that_is_taken_is_told_once(world: World, serve: Serve) -> None:
+    def answer(asked: Asked) -> Reply:
+        number = int(asked.query["page"])
+        return reply({"title": "T", "rows": [{"id": number}] if number < 4 else [], "scale": [5]})
+
+    asked = {"url": serve(answer).url, "paging": "page"}
+    assert len(world.collect(COLLECTOR, asked)) == 4
+    assert [told for told in world.told if "takes the list rows" in told] == [
+        f"{asked['url']}/?page=1: takes the list rows, for no items are given"
+    ]
+    world.told.clear()
+    world.collect(COLLECTOR, asked | {"items": "rows"})
+    assert not [told for told in world.told if "takes the list" in told]
+
+
 @pytest.mark.parametrize(
     "change", [{"items": "a["}, {"cursor": {**CURSOR, "field": "$.x"}}, {"paging": {"next_url": "a b"}}]
 )

@@ -148,19 +148,20 @@ def test_any_bytes_are_json_or_a_bad_answer(body: bytes) -> None:
 def test_where_the_items_lie(value: Any, path: str | None, found: list[Any]) -> None:
     items, used = items_of(value, path_of(path) if path else None, "x")
     assert items == found
+    assert used is not None
     assert used.find(value) in (found, None, {"id": 5})
 
 
 @pytest.mark.parametrize(
     ("value", "path", "told"),
     [
-        ({"id": 1, "name": "x"}, None, "there is no list in the answer, which has id and name"),
-        ({}, None, "which has nothing"),
-        (5, None, "which is a int"),
+        ({"id": 1, "name": "x"}, None, "there is no list in the answer; it has id and name"),
+        ({}, None, "; it has nothing"),
+        (5, None, "; it is a int"),
         ({"error": {"message": "quota"}}, None, "there is no list in the answer; it says: quota"),
         ({"errors": ["quota", "rest"]}, None, "it says: quota; rest"),
         ({"rows": []}, "data", "items: data leads to nothing, expected a list; there are lists at rows"),
-        ({"data": 5}, "data", "items: data leads to a int, expected a list, which has data"),
+        ({"data": 5}, "data", "items: data leads to a int, expected a list; it has data"),
         ({"data": 5}, "length(data)", "items: length(data) cannot be found"),
     ],
 )
@@ -176,6 +177,113 @@ def test_what_to_write_where_a_missing_list_means_an_empty_one() -> None:
     assert error.value.hint == "where a missing list means an empty one, write items: data.rows || `[]`"
 
 
+# -- which list, where nobody says so ------------------------------------------------------------------------
+
+ITEM = {"a": 1}
+LISTS: dict[str, tuple[Any, str]] = {
+    "mediawiki": (
+        {"batchcomplete": "", "continue": {"sroffset": 1}, "query": {"searchinfo": {}, "search": [ITEM]}},
+        "query.search",
+    ),
+    "nvd": (
+        {"resultsPerPage": 1, "startIndex": 0, "totalResults": 1, "format": "F", "version": "2", "timestamp": "t",
+         "vulnerabilities": [ITEM]},
+        "vulnerabilities",
+    ),
+    "cisa kev": (
+        {"title": "T", "catalogVersion": "1", "dateReleased": "d", "count": 1, "vulnerabilities": [ITEM]},
+        "vulnerabilities",
+    ),
+    "reddit": (
+        {"kind": "Listing", "data": {"after": "x", "dist": 1, "modhash": "", "geo_filter": None,
+         "children": [ITEM], "before": None}},
+        "data.children",
+    ),
+    "zenodo": (
+        {"hits": {"hits": [ITEM], "total": 1}, "aggregations": {"kind": {"buckets": [ITEM]}}, "links": {"self": "u"}},
+        "hits.hits",
+    ),
+    "jira": ({"expand": "x", "startAt": 0, "maxResults": 50, "total": 1, "issues": [ITEM]}, "issues"),
+    "openalex": ({"meta": {"count": 1}, "results": [ITEM], "group_by": []}, "results"),
+    "gbif": ({"offset": 0, "limit": 1, "endOfRecords": True, "results": [ITEM], "facets": []}, "results"),
+    "gbif, with facets": ({"results": [ITEM], "facets": [{"field": "F", "counts": [ITEM]}]}, "results"),
+    "usgs": (
+        {"type": "FeatureCollection", "metadata": {"url": "u"}, "features": [ITEM], "bbox": [1, 2, 3]},
+        "features",
+    ),
+    "coingecko": ({"name": "Coin", "languages": 2, "tickers": [ITEM]}, "tickers"),
+    "drive": ({"kind": "list", "incompleteSearch": False, "nextPageToken": "t", "files": [ITEM]}, "files"),
+    "ords": ({"items": [ITEM], "hasMore": False, "links": [{"rel": "self"}]}, "items"),
+    "scalars in the usual envelope": ({"status": "success", "message": ["x"], "warnings": []}, "message"),
+    "numbers beside objects": ({"scale": [1, 2], "words": ["x"], "observations": [ITEM]}, "observations"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_the_only_list_of_objects_is_taken(name: str) -> None:
+    value, path = LISTS[name]
+    items, used = items_of(value, None, "x")
+    assert used is not None
+    assert (used.text, items) == (path, path_of(path).find(value))
+    assert len(items) == 1
+
+
+@pytest.mark.parametrize(
+    ("value", "path"),
+    [
+        ({"title": "T", "catalogVersion": "1", "count": 0, "vulnerabilities": []}, "vulnerabilities"),
+        ({"meta": {"count": 0}, "results": [], "group_by": []}, "results"),
+        ({"results": [], "facets": [{"field": "F", "counts": [ITEM]}]}, "results"),
+        ({"features": [], "bbox": [1, 2]}, "features"),
+        ({"items": [], "links": [{"rel": "self"}]}, "items"),
+        # Nobody can tell which, and nobody needs to yet.
+        ({"coins": [], "exchanges": []}, None),
+    ],
+)
+def test_an_empty_list_is_a_good_empty_answer(value: Any, path: str | None) -> None:
+    items, used = items_of(value, None, "x")
+    assert (items, used and used.text) == ([], path)
+
+
+PART = "or a part of one item"
+SEVERAL = "several lists"
+DOUBTS: dict[str, tuple[Any, str]] = {
+    "openweather": ({"coord": {}, "weather": [ITEM], "main": {}, "id": 5, "name": "Bonn"}, PART),
+    "openweather without id": ({"coord": {}, "weather": [ITEM], "main": {}, "name": "Bonn"}, PART),
+    "one line": ({"id": 1, "title": "T", "tags": ["a"]}, PART),
+    "one line of an address": ({"url": "u", "tags": ["a"]}, PART),
+    "one line, no tags": ({"title": "T", "tags": [], "authors": []}, PART),
+    "an item with offers": ({"title": "T", "tags": ["a"], "offers": [ITEM]}, PART),
+    "openlibrary work": ({"key": "/w/1", "title": "T", "covers": [1], "authors": [ITEM]}, PART),
+    "own _id": ({"data": {"_id": "x", "comments": [ITEM]}}, PART),
+    "an empty part": ({"id": 5, "comments": []}, PART),
+    "two of objects": ({"coins": [ITEM], "exchanges": [ITEM], "nfts": []}, SEVERAL),
+    "coingecko chart": ({"prices": [[1, 2]], "market_caps": [[1, 2]]}, SEVERAL),
+    "open-meteo": ({"latitude": 5, "hourly_units": {}, "hourly": {"time": ["t"], "rain": [0.5]}}, SEVERAL),
+    "pubmed": (
+        {"header": {}, "esearchresult": {"count": "1", "retmax": "1", "idlist": ["5"], "translationset": [ITEM]}},
+        PART,
+    ),
+    "proposals in place of results": ({"results": [], "suggestions": [ITEM]}, SEVERAL),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", DOUBTS)
+def test_what_may_be_one_item_or_another_list_is_not_guessed(name: str) -> None:
+    value, words = DOUBTS[name]
+    with pytest.raises(UsageError) as error:
+        items_of(value, None, "x")
+    assert words in error.value.message
+    assert 'items: "@"' in error.value.hint
+    assert "lines: true" in error.value.hint
+
+
+def test_columns_of_a_table_are_proposed_as_such() -> None:
+    with pytest.raises(UsageError) as error:
+        items_of(DOUBTS["open-meteo"][0], None, "x")
+    assert "items: {columns: hourly};" in error.value.hint
+
+
 # -- true answers --------------------------------------------------------------------------------------------
 
 
@@ -187,6 +295,7 @@ def test_true_answers(recorded: Path) -> None:
     assert len(items_of(search, None, "x")[0]) == 30
     feed = read_file("feeds/inessential.json")
     found, path = items_of(feed, None, "x")
+    assert path is not None
     assert (len(found), path.text) == (20, "items")
     tickers = items_of(read_file("sec_edgar/company_tickers.json"), path_of("*"), "x")[0]
     assert {"cik_str", "ticker", "title"} <= tickers[0].keys()

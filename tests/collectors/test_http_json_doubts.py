@@ -275,6 +275,7 @@ def test_a_list_beside_an_items_own_values_is_not_guessed(value: Any) -> None:
 )
 def test_a_list_in_the_usual_envelope_is_guessed(value: Any, path: str) -> None:
     items, used = items_of(value, None, "x")
+    assert used is not None
     assert (items, used.text) == ([1], path)
 
 

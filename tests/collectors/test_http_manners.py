@@ -274,6 +274,14 @@ class TestAddresses:
             world.get(f"http://{host}/latest")
         assert (refused.value.hint, proxy.requests, world.budget.events) == ("", [], [])
 
+    def test_a_redirect_there_names_what_was_asked(self, world: World, serve: Serve):
+        target = "http://169.254.169.254/latest"
+        server = serve(Reply(302, headers={"Location": target}))
+        with pytest.raises(
+            SourceRefused, match=rf"^{server.url}/x redirects: {target} leads to where it may"
+        ):
+            world.get(f"{server.url}/x")
+
     def test_a_private_address_that_nobody_named(self, world: World, serve: Serve):
         server = serve(Reply())
         world.named = frozenset()

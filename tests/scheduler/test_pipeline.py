@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from stoma.errors import BadAnswer, Blocked, HostWait, SourceRefused, Stopped
+from stoma.errors import BadAnswer, Blocked, HostWait, SourceRefused, Stopped, Unreachable
+from stoma.log import logger
 from stoma.normalizers.base import BaseNormalizer
 from stoma.records import Record, Reject
 from stoma.scheduler.base import Expect, NewRun, Run, Task, TaskStatus, hand_trigger
@@ -26,6 +27,14 @@ TASK = Task("t", "T", "scripted", config={"script": "s"})
 @pytest.fixture
 def script(monkeypatch: pytest.MonkeyPatch) -> Script:
     return install(monkeypatch)
+
+
+@pytest.fixture
+def told() -> Iterator[list[str]]:
+    lines: list[str] = []
+    sink = logger.add(lines.append, format="{message}")
+    yield lines
+    logger.remove(sink)
 
 
 @pytest.fixture
@@ -243,6 +252,81 @@ def test_the_page_token_of_another_query_is_never_gone_on_with(
     assert script.collections[-1].cursor == {"page": 2}
     assert script.collections[-1].progress is None
     assert store.runs.progress("t", "live") is None
+
+
+ONCE = replace(TASK, retry=replace(TASK.retry, count=0))
+
+
+@pytest.mark.parametrize(
+    "error", [BadAnswer("502"), SourceRefused("a firewall", status=403), ZeroDivisionError("a mistake")]
+)
+def test_the_third_run_in_a_row_that_fails_where_it_goes_on_gives_the_place_up(
+    store: Store, script: Script, go: Callable[..., Run], told: list[str], error: Exception
+) -> None:
+    script.before_page = failing(2, error)
+    go(ONCE)
+    first = store.runs.progress("t", "live")
+    assert first is not None
+    for number in (1, 2):
+        assert go(ONCE).status is TaskStatus.FAILED
+        row = store.runs.progress("t", "live")
+        # Only the count is new, and no collector is shown it.
+        assert row == first | {"page": first["page"] | {"failures": number}}
+        progress = script.collections[-1].progress
+        assert progress is not None
+        assert progress.page == {"page": 2}
+        assert any(
+            f"failed {number} of 3 times where it goes on: its next run tries" in line for line in told
+        )
+    assert go(ONCE).status is TaskStatus.FAILED
+    assert store.runs.progress("t", "live") is None
+    assert any("failed 3 of 3 times where it goes on: its next run begins anew" in line for line in told)
+    script.asked.clear()
+    go(ONCE)
+    assert script.asked == [0, 1, 2]
+
+
+def test_a_page_sets_the_count_of_failures_back(store: Store, script: Script, go: Callable[..., Run]) -> None:
+    script.pages = 4
+    script.before_page = failing(1, BadAnswer("502"))
+    for _ in range(3):
+        go(ONCE)
+    script.before_page = failing(3, BadAnswer("502"))
+    for failures in (None, 1, 2):
+        assert go(ONCE).status is TaskStatus.FAILED
+        row = store.runs.progress("t", "live")
+        assert row is not None
+        assert row["page"].get("failures") == failures
+    script.before_page = lambda number, collection: None
+    script.asked.clear()
+    assert go(ONCE).seen == 10
+    assert script.asked == [3]
+
+
+def test_what_says_nothing_of_the_place_is_not_counted(
+    store: Store, script: Script, go: Callable[..., Run]
+) -> None:
+    script.before_page = failing(1, BadAnswer("502"))
+    for _ in range(3):
+        go(ONCE)
+    script.before_page = failing(1, Unreachable("reset"))
+    for _ in range(3):
+        assert go(ONCE).status is TaskStatus.FAILED
+    row = store.runs.progress("t", "live")
+    assert row is not None
+    assert row["page"]["failures"] == 2
+
+
+@pytest.mark.parametrize("status", [0, 400, 404, 422])
+def test_a_lasting_refusal_gives_the_place_up_at_once(
+    store: Store, script: Script, go: Callable[..., Run], told: list[str], status: int
+) -> None:
+    script.before_page = failing(1, SourceRefused("no such token", status=status))
+    go(ONCE)
+    assert store.runs.progress("t", "live") is not None
+    go(ONCE)
+    assert store.runs.progress("t", "live") is None
+    assert any("was refused for good where it goes on: its next run begins anew" in line for line in told)
 
 
 def test_what_another_query_saw_does_not_count(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -110,10 +111,17 @@ def test_no_table_keeps_what_a_source_echoes(store: Store, echo: Server, go: Cal
     assert {name for name, _ in found} >= {"records", "raw_pages", "raw_attempts", "runs"}
     assert [name for name, text in found if CORE in text] == []
     [row, *_] = store.records.newest()
-    assert row["url"] == f"http://127.0.0.1:{echo.port}/x?page=3&api_key=${{env:TOK_M2}}"
-    assert row["attributes"]["said"][0] == "your key is ${env:TOK_M2}"
+    assert row["url"] == f"http://127.0.0.1:{echo.port}/x?page=3&api_key=***"
+    assert row["attributes"]["said"][0] == "your key is ***"
     # The next run knows them again.
     assert go(task(echo)).unchanged == 3
+
+
+def test_an_id_that_holds_a_secret_is_no_id(store: Store, echo: Server, go: Callable[[Task], Run]) -> None:
+    run = go(replace(task(echo), config={**task(echo).config, "key": "links.self"}))
+    assert (run.status, run.seen, run.rejected) == (TaskStatus.SUSPECT, 3, 3)
+    assert "take the id from another field" in str(run.reason)
+    assert [name for name, text in everything(store) if CORE in text] == []
 
 
 def test_what_is_kept_without_the_secret_can_be_replayed(
@@ -150,3 +158,30 @@ def test_an_address_or_a_short_word_by_reference_stays_in_the_data(
         [row] = store.records.newest()
         assert (row["url"], row["attributes"]["topic"]) == (f"{server.url}/x/1", "python")
         assert row["attributes"]["by"] == "ops@example.org"
+
+
+def test_a_key_that_is_written_out_stays_out_of_what_is_kept(
+    store: Store, go: Callable[[Task], Run], tmp_path: Path
+) -> None:
+    body = json.dumps({"data": [{"id": 1, "name": "one"}]}).encode()
+    with Server(lambda asked: Reply(body=body, headers={"Content-Type": "application/json"})) as server:
+        url = f"{server.url}/x?api_key=abcdef0123456789URLKEY"
+        plain = Task("t", "T", "http_json", config={"url": url, "items": "data", "key": "id"})
+        assert go(plain).new == 1
+    assert [name for name, text in everything(store) if "0123456789URLKEY" in text] == []
+    report = replay(store, plain, tmp_path, store.now() - timedelta(days=1))
+    assert (report.same, report.lost, report.left_out) == (1, [], [])
+
+
+def test_a_mirror_changes_nothing_about_what_is_collected(
+    store: Store, go: Callable[[Task], Run], tmp_path: Path
+) -> None:
+    """The demo's stand-in listens elsewhere each time."""
+    body = json.dumps({"data": [{"id": 1, "name": "one"}]}).encode()
+    config = {"url": "https://api.example.org/x", "items": "data", "key": "id"}
+    for new in (1, 0):
+        with Server(lambda asked: Reply(body=body, headers={"Content-Type": "application/json"})) as server:
+            at = Task("t", "T", "http_json", config={**config, "base_url": server.url})
+            assert go(at).new == new
+    report = replay(store, at, tmp_path, store.now() - timedelta(days=1))
+    assert (report.attempts, report.same, report.left_out) == (2, 1, [])

@@ -120,6 +120,17 @@ def test_pages_that_go_on_may_end_without_a_word(go: Callable[..., Run]) -> None
     assert (run.status, run.new) == (TaskStatus.COMPLETED, 2)
 
 
+def test_an_error_behind_the_last_page_takes_nothing_from_it(go: Callable[..., Run]) -> None:
+    def collect(collection: Any) -> Iterator[Any]:
+        yield page(collection, 1, next_page=2)
+        yield page(collection, 2)
+        raise RuntimeError("the source would not be told")
+
+    GIVE["collect"] = collect
+    run = go()
+    assert (run.status, run.new) == (TaskStatus.COMPLETED, 2)
+
+
 @pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt(), KeyError("x"), GeneratorExit()])
 def test_whatever_is_raised_ends_the_run_and_its_line_is_told(
     go: Callable[..., Run], error: BaseException

@@ -73,6 +73,11 @@ class MemoryBudget:
         self.outcomes.append(outcome)
         self.events.append(("leave", self.in_use.pop(grant.connection)))
 
+    def is_cooling(self, host: str) -> bool:
+        """Whether the host refuses everybody now."""
+        now = self.clock.now()
+        return self.cooling.get(budget_name(host), now) > now
+
     def cool(self, host: str, until: datetime, reason: str) -> None:
         """Refuse the host until then."""
         self.cooling[budget_name(host)] = until
