@@ -15,6 +15,7 @@ from urllib.parse import unquote_plus
 from stoma.collectors.answers import Response, first_words, shown, status_words
 from stoma.collectors.http import USUAL, request_key, spelled
 from stoma.errors import BadAnswer, SourceRefused
+from stoma.references import HIDDEN, REFERENCE
 from stoma.stores.base import Row
 
 T = TypeVar("T")
@@ -115,5 +116,6 @@ class KeptAnswers:
 
 def _place(url: str) -> str:
     """An address however its secrets are spelled: what was masked then may be a reference without a value now."""
-    # Where something was masked the address is in plain letters already, so a second time must change nothing.
-    return unquote_plus(unquote_plus(url))
+    # Where something was masked the address is in plain letters already, so a second time must change nothing. In an
+    # address the reference of a secret stands in its place, in what a source sent only a sign.
+    return REFERENCE.sub(HIDDEN, unquote_plus(unquote_plus(url)))

@@ -69,6 +69,11 @@ def test_a_secret_that_is_another_one_by_now() -> None:
     assert http.get(URL, params=params, parse=body) == b"body 1"
 
 
+def test_a_link_whose_secret_was_masked_in_the_body_that_it_comes_from() -> None:
+    http = kept(row(1, URL + "?page=2&s=${env:S}", key="-"))
+    assert http.get(URL + "?page=2&s=***", parse=body) == b"body 1"
+
+
 def test_a_lasting_refusal_is_explained_again() -> None:
     http = kept(row(1, status=404), row(2, status=403), row(3, status=403))
     with pytest.raises(SourceRefused, match=r"answers 404 Not Found: no such day"):
