@@ -82,6 +82,7 @@ class Scheduler:
         self.ticker = Ticker()
         self._loop_thread: threading.Thread | None = None
         self._end_asked = False
+        self._pausing = threading.Lock()
         self._stopping = threading.Event()
         self._wake = threading.Event()
         self._look_again = threading.Event()
@@ -298,8 +299,9 @@ class Scheduler:
 
     def pause(self) -> None:
         """Start nothing more, for good; what runs ends. What falls due meanwhile is skipped as paused."""
-        self.store.agenda.pause(True, self.store.now())
-        self.runner.pause(True)
+        with self._pausing:
+            self.store.agenda.pause(True, self.store.now())
+            self.runner.pause(True)
         self.heartbeat.note_change()
 
     def resume(self) -> None:
@@ -346,7 +348,9 @@ class Scheduler:
         self._watch_clock(now)
         self.tick(now)
         self.runner.heed_cancels()
-        self.runner.pause(self.store.agenda.paused_since() is not None)
+        # Together, or what was read just before a pause would end it.
+        with self._pausing:
+            self.runner.pause(self.store.agenda.paused_since() is not None)
         self.runner.fill()
 
     def _watch_clock(self, now: datetime) -> None:
