@@ -58,7 +58,7 @@ HOMES = {
     "psutil": ["scheduler.owner", "usage"],
     "psycopg": ["stores.postgres"],
     "psycopg_pool": ["stores.postgres"],
-    "sqlite3": ["stores.sqlite"],
+    "sqlite3": ["stores.sqlite", "stores.sqlite_rows", "stores.sqlite_errors", "stores.sqlite_files"],
     "bottle": ["api.*"],
     "click": ["cli.*", "api.main"],
     "distributed": ["scheduler.cluster"],

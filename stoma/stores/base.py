@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any, ClassVar, Protocol, TypeVar
 
@@ -122,6 +122,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
 _HEADING = re.compile(r"^-- name: *(\w+).*$", re.MULTILINE)
 _MEMBER = re.compile(r"\{(text|int|number|bool):(\w+):(\w+)\}")
 _EPOCH = re.compile(r"\{epoch:(\w+)\}")
+_OPTIONAL = re.compile(r"\{if (\w+): ([^{}]*)\}")
 _PARAMETER = re.compile(r"(?<![:\w]):([a-z_]+)")
 
 
@@ -155,6 +156,18 @@ def spelled(text: str, dialect: str) -> str:
         text = text.replace(f"{{{word}}}", spelling)
     text = _EPOCH.sub(lambda match: _moment(match[1], dialect), text)
     return _MEMBER.sub(lambda match: _member(match[1], match[2], match[3], dialect), text)
+
+
+def chosen(text: str, values: Mapping[str, Any]) -> str:
+    """A statement with those of its parts `{if name: …}` whose value is given, that is, not None."""
+    if "{if " not in text:
+        return text
+    return _chosen(text, frozenset(name for name, value in values.items() if value is not None))
+
+
+@lru_cache(maxsize=1024)
+def _chosen(text: str, given: frozenset[str]) -> str:
+    return _OPTIONAL.sub(lambda part: part[2] if part[1] in given else "", text)
 
 
 def _member(cast: str, column: str, key: str, dialect: str) -> str:

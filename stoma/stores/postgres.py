@@ -18,7 +18,7 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 from stoma import __version__
 from stoma.errors import Conflict, StoreUnavailable
 from stoma.references import mask, remember
-from stoma.stores.base import Database, Row, statements
+from stoma.stores.base import Database, Row, chosen, statements
 from stoma.stores.schema import migrations, refuse_older
 
 OLDEST = 14
@@ -201,7 +201,7 @@ class _Session:
         self._connection.execute("select pg_advisory_xact_lock(hashtext(%s))", (name,))
 
     def _run(self, name: str, values: Mapping[str, Any]) -> psycopg.Cursor[Row]:
-        return self._connection.execute(self._texts[name], _encoded(values))
+        return self._connection.execute(chosen(self._texts[name], values), _encoded(values))
 
 
 def _place(given: Mapping[str, Any]) -> str | None:

@@ -16,6 +16,9 @@ from stoma import __version__
 from stoma.errors import StoreError
 from stoma.stores.base import spelled
 
+_COLUMN = re.compile(r'^\s*(?:alter table \w+ add column )?"?(\w+)"? \{(json|instant)\}', re.MULTILINE)
+_PART = re.compile(r"\w+ -> '\w+' as (\w+)")
+_ALIAS = re.compile(r"(\w+) as (\w+)")
 _HEADER = re.compile(r"^-- min_program: *(\d+\.\d+\.\d+) *$", re.MULTILINE)
 
 Applied = Mapping[int, str | None]
@@ -34,14 +37,36 @@ class Migration:
 
 @cache
 def migrations(dialect: str) -> Sequence[Migration]:
-    """The numbered migrations, in order."""
+    """The numbered migrations, in order; `NNNN_name.DIALECT.sql` is for that database alone."""
     found = []
-    for entry in (files("stoma.stores") / "sql" / "migrations").iterdir():
-        if entry.name.endswith(".sql"):
-            number, _, name = entry.name.removesuffix(".sql").partition("_")
-            text = entry.read_text(encoding="utf-8")
+    for stem, of, text in _files():
+        if of in ("", dialect):
+            number, _, name = stem.partition("_")
             found.append(Migration(int(number), name, spelled(text, dialect), min_program_of(text)))
     return sorted(found, key=lambda one: one.number)
+
+
+@cache
+def columns_of(word: str) -> frozenset[str]:
+    """The names of all columns that the migrations call `json` or `instant`, also as views rename them.
+
+    SQLite keeps both as text; a name means the same in every table.
+    """
+    texts = [re.sub(r"--.*", "", text) for _, _, text in _files()]
+    found = {name for text in texts for name, of in _COLUMN.findall(text) if of == word}
+    if word == "json":
+        found.update(name for text in texts for name in _PART.findall(text))
+    return frozenset(found.union(new for text in texts for old, new in _ALIAS.findall(text) if old in found))
+
+
+def _files() -> list[tuple[str, str, str]]:
+    """Number and name, dialect if it has one, and text of each migration."""
+    found = []
+    for entry in (files("stoma.stores") / "sql" / "migrations").iterdir():
+        stem, *dialect = entry.name.removesuffix(".sql").split(".")
+        if entry.name.endswith(".sql"):
+            found.append((stem, "".join(dialect), entry.read_text(encoding="utf-8")))
+    return found
 
 
 def min_program_of(text: str, program: str = __version__) -> str:

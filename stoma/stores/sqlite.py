@@ -6,26 +6,22 @@ import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from contextvars import copy_context
 from datetime import UTC, datetime
-from functools import lru_cache
 from pathlib import Path
-from typing import Any, Generic, TypeVar, cast
-
-import orjson
+from typing import Any, TypeVar
 
 from stoma import __version__
 from stoma.errors import Conflict, StoreUnavailable
-from stoma.stores.base import Database, Row, Transaction, statements
+from stoma.stores.base import Database, Transaction, statements
 from stoma.stores.lockfile import SchedulerLock
 from stoma.stores.schema import Applied, is_current, migrations, refuse_older
+from stoma.stores.sqlite_errors import BUSY_SECONDS, translated
+from stoma.stores.sqlite_rows import Cursor, encode
+from stoma.stores.sqlite_sharing import Group, Job
 
 T = TypeVar("T")
-
-BUSY_SECONDS = 30.0
-"""How long a writer waits for others before it gives up; transactions last milliseconds."""
 
 HURRIED_SECONDS = 1.0
 """The same while the program is stopping."""
@@ -33,19 +29,8 @@ HURRIED_SECONDS = 1.0
 STEP_SECONDS = 0.25
 """How long SQLite itself waits for another process before it lets us look whether we are to hurry."""
 
-PLAIN = frozenset({str, int, float, bool, type(None)})
-"""Types that SQLite takes as they are."""
-
 MOST_TOGETHER = 16
 """How many transactions share one commit at most, so that the first of them does not wait for long."""
-
-INSTANTS = frozenset({"first", "last", "not_before", "scheduled_for"})
-JSON_COLUMNS = frozenset(
-    {
-        "authors", "tags", "attributes", "item", "position", "window", "page", "state", "categories", "topics",
-        "ciks", "companies", "items", "owners", "footnotes", "headers", "context", "enclosures",
-    }
-)  # fmt: skip
 
 
 def utc_now() -> datetime:
@@ -70,13 +55,13 @@ class SqliteDatabase(Database):
         # How many wait for their turn to write, and the transaction that they may share.
         self._waiting = 0
         # What waits to be written by whoever gets to write.
-        self._jobs: deque[_Job[Any]] = deque()
+        self._jobs: deque[Job[Any]] = deque()
         self._counting = threading.Lock()
-        self._group: _Group | None = None
+        self._group: Group | None = None
         self._patience = BUSY_SECONDS
         self._give_up_at = float("inf")
         # Connections that nobody reads with just now; threads come and go, so none belongs to a thread.
-        self._idle: deque[_Cursor] = deque()
+        self._idle: deque[Cursor] = deque()
         self._closed = False
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -84,19 +69,19 @@ class SqliteDatabase(Database):
             raise StoreUnavailable(f"{path.parent} cannot be made: {error.strerror}") from None
         self._writer = self._connect()
         self._file = self._identity()
-        self._cursor = _Cursor(self._writer, self._statements)
+        self._cursor = Cursor(self._writer, self._statements)
 
     def now(self) -> datetime:  # replaced by the clock that was handed in
         raise NotImplementedError
 
     @contextmanager
-    def transaction(self) -> Iterator[_Cursor]:
+    def transaction(self) -> Iterator[Cursor]:
         """As everywhere; those that come while another one is at work share its commit, the costly part of it."""
         until = time.monotonic() + self._patience
         self._take_turn()
         try:
             self._check_file()
-            with _translated(self.path):
+            with translated(self.path):
                 with self._member(until) as group:
                     yield self._cursor
                 if self._is_complete(group):
@@ -111,7 +96,7 @@ class SqliteDatabase(Database):
     def write(self, body: Callable[[Transaction], T]) -> T:
         """Whoever gets to write works off what all others who wait here have to write: that spares changing threads."""
         until = time.monotonic() + self._patience
-        job = _Job(body)
+        job = Job(body)
         self._jobs.append(job)
         try:
             self._acquire()
@@ -127,7 +112,7 @@ class SqliteDatabase(Database):
             raise
         if job.group is not None:
             self._wait_for(job.group)
-        with _translated(self.path):
+        with translated(self.path):
             return job.result()
 
     def _work_off(self, until: float) -> None:
@@ -153,12 +138,12 @@ class SqliteDatabase(Database):
                     self._commit(is_open)
 
     @contextmanager
-    def _member(self, until: float) -> Iterator[_Group]:
+    def _member(self, until: float) -> Iterator[Group]:
         """Be one of a group: the one that is open, or the first of a new one. Undone alone when it fails."""
         group = self._group
         if group is None or not self._writer.in_transaction:
             self._begin(until)
-            group = self._group = _Group()
+            group = self._group = Group()
         if group.members:
             self._writer.execute("savepoint one")
         try:
@@ -170,7 +155,7 @@ class SqliteDatabase(Database):
             raise
         group.members += 1
 
-    def _is_complete(self, group: _Group) -> bool:
+    def _is_complete(self, group: Group) -> bool:
         """True when nobody else is coming, or the first has waited long enough."""
         return not (self._waiting or self._jobs) or group.members >= MOST_TOGETHER
 
@@ -189,7 +174,7 @@ class SqliteDatabase(Database):
                 f"{self.path}: another thread has held the file for {self._patience:.0f} s"
             )
 
-    def _undo_one(self, group: _Group, error: BaseException) -> None:
+    def _undo_one(self, group: Group, error: BaseException) -> None:
         """Take back what one of a group has written; a full disk may have taken back everything already."""
         with suppress(sqlite3.Error):
             if group.members:
@@ -205,10 +190,10 @@ class SqliteDatabase(Database):
         """One of a group failed: the others, if nobody else is coming, are committed now."""
         group = self._group
         if group is not None and not (self._waiting or self._jobs):
-            with suppress(StoreUnavailable, Conflict, sqlite3.Error), _translated(self.path):
+            with suppress(StoreUnavailable, Conflict, sqlite3.Error), translated(self.path):
                 self._commit(group)
 
-    def _commit(self, group: _Group) -> None:
+    def _commit(self, group: Group) -> None:
         try:
             self._writer.execute("commit")
         except BaseException as error:
@@ -218,26 +203,26 @@ class SqliteDatabase(Database):
             raise
         self._close_group(group, None)
 
-    def _close_group(self, group: _Group, error: BaseException | None) -> None:
+    def _close_group(self, group: Group, error: BaseException | None) -> None:
         self._group = None
         group.error = error
         group.gate.release()
 
-    def _wait_for(self, group: _Group) -> None:
+    def _wait_for(self, group: Group) -> None:
         """Until what this thread wrote is committed, by whichever thread of the group is the last."""
         while not group.gate.acquire(timeout=STEP_SECONDS):
             # Whoever was waiting gave up waiting: then this one is the last.
             if self._writing.acquire(blocking=False):
                 try:
                     if self._group is group:
-                        with _translated(self.path):
+                        with translated(self.path):
                             self._commit(group)
                 finally:
                     self._writing.release()
         # One after the other: threads that wake all at once only get in each other's way.
         group.gate.release()
         if group.error is not None:
-            with _translated(self.path):
+            with translated(self.path):
                 raise group.error
 
     def _identity(self) -> tuple[int, int] | None:
@@ -269,13 +254,13 @@ class SqliteDatabase(Database):
         self._give_up_at = time.monotonic() + HURRIED_SECONDS
 
     @contextmanager
-    def reader(self) -> Iterator[_Cursor]:
+    def reader(self) -> Iterator[Cursor]:
         self._check_file()
-        with _translated(self.path):
+        with translated(self.path):
             try:
                 cursor = self._idle.pop()
             except IndexError:
-                cursor = _Cursor(self._connect(), self._statements)
+                cursor = Cursor(self._connect(), self._statements)
             try:
                 yield cursor
             finally:
@@ -304,7 +289,7 @@ class SqliteDatabase(Database):
                 if one.number not in applied:
                     for statement in _statements_of(one.text):
                         write(statement)
-                    row = (one.number, one.name, _encode(self.now()), one.min_program)
+                    row = (one.number, one.name, encode(self.now()), one.min_program)
                     write("insert into schema_migrations values (?, ?, ?, ?)", row)
                 elif applied[one.number] is None:
                     which = (one.min_program, one.number)
@@ -312,7 +297,7 @@ class SqliteDatabase(Database):
 
     def _applied(self) -> Applied:
         """What was applied; of tables from before that was kept, only the numbers."""
-        with _translated(self.path):
+        with translated(self.path):
             for least in ("min_program", "null"):
                 with suppress(sqlite3.OperationalError):
                     return dict(
@@ -353,7 +338,7 @@ class SqliteDatabase(Database):
     def _connect(self) -> sqlite3.Connection:
         if self._closed:
             raise StoreUnavailable(f"{self.path} is closed", "the program is stopping")
-        with _translated(self.path):
+        with translated(self.path):
             connection = sqlite3.connect(
                 self.path, timeout=STEP_SECONDS, isolation_level=None, check_same_thread=False
             )
@@ -366,99 +351,6 @@ class SqliteDatabase(Database):
                 connection.close()
                 raise
         return connection
-
-
-Shape = tuple[list[str], list[tuple[str, Callable[[Any], Any]]]]
-
-
-def _shape(description: Sequence[Sequence[Any]]) -> Shape:
-    columns = [column[0] for column in description]
-    return columns, [(column, decode) for column in columns if (decode := _decoder(column)) is not None]
-
-
-class _Job(Generic[T]):
-    """What one thread has to write, by whichever thread does it."""
-
-    def __init__(self, body: Callable[[Transaction], T]) -> None:
-        self._body = body
-        # Log lines that it writes are those of its own run.
-        self._context = copy_context()
-        self._result: T | None = None
-        self.is_done = False
-        self.error: BaseException | None = None
-        # Whose commit it shares; None when it failed.
-        self.group: _Group | None = None
-
-    def run(self, tx: Transaction) -> None:
-        """Do it, inside a transaction."""
-        self._result = self._context.run(self._body, tx)
-
-    def result(self) -> T:
-        """What the body gave, or raises what it raised."""
-        if self.error is not None:
-            raise self.error
-        return cast("T", self._result)
-
-
-class _Group:
-    """Transactions that are committed together: each is undone alone, and none is told before all are safe."""
-
-    def __init__(self) -> None:
-        self.members = 0
-        # Closed until the commit; whoever comes through lets the next one through.
-        self.gate = threading.Lock()
-        self.gate.acquire()
-        self.error: BaseException | None = None
-
-
-class _Cursor:
-    """Statements by name on one connection, with rows as dictionaries of values."""
-
-    def __init__(self, connection: sqlite3.Connection, texts: Mapping[str, str]) -> None:
-        self._connection = connection
-        self._texts = texts
-        # By statement: the names of its columns, and which of them are decoded, and how.
-        self._shapes: dict[str, Shape] = {}
-
-    def close(self) -> None:
-        """Let go of the connection."""
-        self._connection.close()
-
-    def all(self, name: str, **values: Any) -> list[Row]:
-        cursor = self._connection.execute(self._texts[name], _encoded(values))
-        rows = cursor.fetchall()
-        if not rows:
-            return []
-        shape = self._shapes.get(name)
-        if shape is None:
-            shape = self._shapes[name] = _shape(cursor.description)
-        columns, decoders = shape
-        found = [dict(zip(columns, row, strict=True)) for row in rows]
-        for row in found:
-            for column, decode in decoders:
-                if row[column] is not None:
-                    row[column] = decode(row[column])
-        return found
-
-    def one(self, name: str, **values: Any) -> Row | None:
-        rows = self.all(name, **values)
-        return rows[0] if rows else None
-
-    def execute(self, name: str, **values: Any) -> int:
-        return self._connection.execute(self._texts[name], _encoded(values)).rowcount
-
-    def many(self, name: str, rows: Iterable[Mapping[str, Any]]) -> None:
-        self._connection.executemany(self._texts[name], [_encoded(row) for row in rows])
-
-    def insert(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-        marks = ", ".join("?" * len(columns))
-        self._connection.executemany(
-            f"insert into {table} ({', '.join(columns)}) values ({marks})",  # noqa: S608 — names are ours
-            [[_encode(value) for value in row] for row in rows],
-        )
-
-    def lock(self, name: str) -> None:
-        """Nothing to do: `begin immediate` lets one writer in at a time."""
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:
@@ -475,31 +367,6 @@ def _use_wal(connection: sqlite3.Connection) -> None:
             time.sleep(0.02)
 
 
-@contextmanager
-def _translated(path: Path) -> Iterator[None]:
-    """SQLite's errors as Stoma's, with the file and what to do."""
-    try:
-        yield
-    except sqlite3.IntegrityError as error:
-        raise Conflict(f"{path}: {error}") from error
-    except sqlite3.Error as error:
-        text = str(error)
-        hint = {
-            "database or disk is full": "free some space; work goes on by itself",
-            "attempt to write a readonly database": "make the file and its folder writable for this user",
-            "unable to open database file": "check that the folder exists and that this user may write there",
-            "database is locked": f"another program has held the file for {BUSY_SECONDS:.0f} s; end it",
-            "file is not a database": "this is not a Stoma database; name another file in store.url",
-            "database disk image is malformed": "restore the file from a backup",
-            "Cannot operate on a closed database.": "the program is stopping",
-        }.get(text, "")
-        if isinstance(error, sqlite3.OperationalError | sqlite3.DatabaseError) and (
-            hint or "I/O error" in text
-        ):
-            raise StoreUnavailable(f"{path}: {text}", hint) from error
-        raise
-
-
 def _statements_of(text: str) -> Iterator[str]:
     """The single statements of a migration: `executescript` would commit the transaction around it."""
     pending = ""
@@ -508,34 +375,3 @@ def _statements_of(text: str) -> Iterator[str]:
         if sqlite3.complete_statement(pending):
             yield pending
             pending = ""
-
-
-def _encoded(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value if type(value) in PLAIN else _encode(value) for name, value in values.items()}
-
-
-@lru_cache(maxsize=256)
-def _text(instant: datetime) -> str:
-    return instant.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-
-
-def _encode(value: Any) -> Any:
-    """A value as SQLite keeps it: instants as text of one width (so that they sort), JSON as text."""
-    if isinstance(value, datetime):
-        return _text(value)
-    if isinstance(value, dict | list | tuple | Mapping):
-        return orjson.dumps(value).decode()
-    return value
-
-
-def _decoder(column: str) -> Callable[[Any], Any] | None:
-    if column in JSON_COLUMNS:
-        return orjson.loads
-    if column in INSTANTS or column.endswith(("_at", "_until", "_since")):
-        return _instant
-    return None
-
-
-def _instant(value: Any) -> Any:
-    # Columns of integer microseconds carry such names too.
-    return datetime.fromisoformat(value) if isinstance(value, str) else value

@@ -10,7 +10,7 @@ from stoma import __version__
 from stoma.errors import StoreError
 from stoma.stores import Store, open_store
 from stoma.stores.base import Transaction
-from stoma.stores.schema import Migration, migrations, min_program_of, refuse_older
+from stoma.stores.schema import Migration, columns_of, migrations, min_program_of, refuse_older
 from tests.support.clock import Clock
 
 
@@ -37,8 +37,9 @@ def later(store: Store, number: int, least: str | None) -> None:
     )
 
 
-def test_migrations_are_numbered_without_gaps() -> None:
-    numbers = [one.number for one in migrations("sqlite")]
+@pytest.mark.parametrize("dialect", ["sqlite", "postgres"])
+def test_migrations_are_numbered_without_gaps(dialect: str) -> None:
+    numbers = [one.number for one in migrations(dialect)]
     assert numbers == list(range(1, len(numbers) + 1))
 
 
@@ -124,3 +125,11 @@ def test_tables_from_before_this_was_kept_get_it(
         connection = getattr(tx, "_connection", None)
         rows = connection.execute("select min_program from schema_migrations").fetchall()
     assert None not in [row["min_program"] if isinstance(row, dict) else row[0] for row in rows]
+
+
+def test_what_is_json_is_read_from_the_migrations() -> None:
+    # Of a table, of a column that was added, renamed by a view, and taken out of another one by a view.
+    assert {"attributes", "position", "categories", "enclosures", "topics"} <= columns_of("json")
+    assert {"first", "not_before", "cancel_asked_at", "submitted_at"} <= columns_of("instant")
+    assert not columns_of("json") & columns_of("instant")
+    assert {"title", "version", "run_id", "if"}.isdisjoint(columns_of("json") | columns_of("instant"))
