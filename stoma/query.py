@@ -119,7 +119,7 @@ class _Parser:
 
     def either(self, depth: int) -> Node | None:
         """Parts joined by OR."""
-        choices = []
+        choices: list[Node] = []
         while True:
             part = self._all(depth)
             if part is None and (choices or self._is_or()):

@@ -18,6 +18,7 @@ from stoma.stores.nodes import Nodes
 from stoma.stores.raw import Raw
 from stoma.stores.records import Records
 from stoma.stores.runs import Runs
+from stoma.stores.search import Search
 from stoma.stores.validators import Validators
 
 
@@ -34,6 +35,7 @@ class Store:
         self.files = Files(database)
         self.logs = Logs(database)
         self.raw = Raw(database)
+        self.search = Search(database)
         self.validators = Validators(database)
 
     @property

@@ -23,6 +23,7 @@ from stoma.stores.records import (
     observations_of,
     row_of,
 )
+from stoma.stores.search import enqueue
 
 LEVEL = 4
 """Of zlib: twice as fast as its usual 6 (70 MB/s of papers, 180 of HTML) for bodies that are a twentieth larger."""
@@ -209,6 +210,7 @@ def save_again(
             "record_change",
             [change_of(record, digest, row["last_seen_at"]) for record, digest, row in again.changed],
         )
+    enqueue(tx, source, now, len(again.new), [record.external_id for record, _, _ in again.changed])
     if again.new:
         tx.insert("records", RECORD_COLUMNS, [row_of(record, digest, now) for record, digest in again.new])
         ids = [record.external_id for record, _ in again.new]

@@ -10,6 +10,7 @@ from typing import Any
 from stoma.records import Record, Reject
 from stoma.references import mask
 from stoma.stores.base import Database, Row, Transaction
+from stoma.stores.search import enqueue
 
 TOUCH_AFTER = timedelta(days=1)
 """`last_seen_at` moves at most this often: touching every unchanged row would cost more than all else."""
@@ -85,6 +86,7 @@ def _save_source(
         keys = [{"source": source, "external_id": record.external_id} for record, _ in changed]
         tx.many("record_supersede", [key | {"now": now, "run_id": run_id} for key in keys])
         tx.many("record_change", [change_of(record, digest, now) for record, digest in changed])
+    enqueue(tx, source, now, len(new), [record.external_id for record, _ in changed])
     if stale:
         tx.many("record_touch", [{"source": source, "external_id": key, "now": now} for key in stale])
     fresh = _sight(tx, source, ids, task_id, run_id, now)
