@@ -272,7 +272,7 @@ UNTIL_THE_DEADLINE = Fault(
     _always(drip=0.1),
     words="time of the run was up while",
     asks=1,
-    timeout=0.5,
+    timeout=1.5,
 )
 
 
