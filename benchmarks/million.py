@@ -1,29 +1,38 @@
 """A store of a million records, and what people ask of it.
 
     python -m benchmarks.million [--records 1000000] [--store sqlite postgres] [--folder FOLDER]
+    [--postgres URL]
 
 Fills each database through the same path as a run (pages of 1,000), builds the index of words, and measures search,
 `changes --since 7d`, the API's first page and the export of all, and the size of the database beside the raw JSON.
 Records are spread over a year, the last 20,000 over the last week; 10,000 of them are measured daily for a month. Texts
 are made of 50,000 invented words whose frequencies fall as those of a language do: some are in half of all records.
-`--folder` keeps the SQLite file, to be asked again.
+`--folder` keeps the SQLite file and `--postgres` uses a database that is there, to be asked again.
 """
 
 from __future__ import annotations
 
 import argparse
+import http.client
 import random
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import accumulate
 from pathlib import Path
 
 import orjson
 
+from stoma.api.server import Server
+from stoma.export import Export, Form
 from stoma.records import Record, checked, sealed
+from stoma.scheduler.config import Config
+from stoma.scheduler.manager import Scheduler
 from stoma.stores import Store, open_store
+from stoma.stores.extracts import Wanted
+from stoma.stores.questions import Selection
 from stoma.stores.records import OBSERVATION_COLUMNS, Prepared, save
 from tests.support import postgres
 
@@ -159,3 +168,133 @@ def raw_bytes(count: int) -> float:
     return sum(
         len(orjson.dumps({name: getattr(r, name) for name in Record.__slots__})) for r in sample
     ) / len(sample)
+
+
+def index(store: Store, budget: float = 3_600) -> tuple[int, float]:
+    """Take up what is in the queue of the index; how many records, and seconds."""
+    count, began = 0, time.perf_counter()
+    while (some := store.search.index.take_up()) is not None and time.perf_counter() - began < budget:
+        count += some
+    store.search.index.tidy()
+    return count, time.perf_counter() - began
+
+
+def searches(store: Store, asked: Sequence[str]) -> list[float]:
+    """Seconds of each query, the second time it is asked: people look at a store that is in use."""
+    for query in asked:
+        store.search.find(query, Selection(), 20)
+    return [timed(partial(store.search.find, query, Selection(), 20)) for query in asked]
+
+
+def over_http(store: Store, url: str, folder: Path) -> dict[str, float]:
+    """Milliseconds of the first page of each question through the real server: the slowest of twenty, once warm."""
+    scheduler = Scheduler(Config(base=folder, store_url=url))
+    server = Server(scheduler, "127.0.0.1", 0)
+    scheduler.start()
+    server.start()
+    try:
+        connection = http.client.HTTPConnection("127.0.0.1", server.port)
+
+        def ask(path: str) -> None:
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            body = answer.read()
+            if answer.status != 200:
+                raise RuntimeError(f"{path}: {answer.status} {body[:200]!r}")
+
+        found = {}
+        for path in (
+            "/api/records",
+            "/api/records?kind=repository",
+            "/api/records?task=task7",
+            "/api/changes?since=7d",
+        ):
+            ask(path)
+            found[path] = 1000 * max(timed(partial(ask, path)) for _ in range(20))
+        return found
+    finally:
+        server.stop()
+        scheduler.stop()
+
+
+def size_of(store: Store, folder: Path) -> int:
+    """Bytes of the whole database."""
+    if store.dialect == "sqlite":
+        return sum(path.stat().st_size for path in folder.glob("million.db*"))
+    with store.database.reader() as reader:
+        row = reader._connection.execute("select pg_database_size(current_database()) as size").fetchone()  # type: ignore[attr-defined]
+    return int(row["size"])
+
+
+def report(url: str, folder: Path, count: int) -> None:
+    """Fill what is empty, then measure and print everything about one database."""
+    with open_store(url, folder) as store:
+        now = store.now()
+        print(f"\n{store.dialect}", flush=True)
+        if store.records.count() < count:
+            print(f"  stored           {count / fill(store, count, now):12,.0f} records/s", flush=True)
+            measure(store, count, now)
+        stored = size_of(store, folder)
+        indexed, seconds = index(store)
+        if indexed:
+            print(f"  taken into index {indexed / seconds:12,.0f} records/s", flush=True)
+        if store.dialect == "postgres":
+            with store.database.reader() as reader:
+                reader._connection.execute("vacuum analyze")  # type: ignore[attr-defined]
+        whole = size_of(store, folder)
+        raw = raw_bytes(count)
+        print(
+            f"  bytes a record   {stored / count:12,.0f}, with the index {whole / count:,.0f}; as JSON {raw:,.0f}"
+        )
+        asked = queries()
+        spent = searches(store, asked)
+        slowest = sorted(zip(spent, asked, strict=True), reverse=True)[:5]
+        print(
+            f"  search           p50 {percentile(spent, 0.5):.1f} ms, p95 {percentile(spent, 0.95):.1f} ms,"
+            f" slowest {', '.join(f'{query} {1000 * took:.0f} ms' for took, query in slowest)}",
+            flush=True,
+        )
+        asking = partial(store.questions.changes, Selection(since=now - timedelta(days=7)), now, limit=50)
+        asking()
+        print(
+            f"  changes          {1000 * max(timed(asking) for _ in range(10)):.0f} ms at most of ten",
+            flush=True,
+        )
+    for path, took in over_http(store, url, folder).items():
+        print(f"  {path:32} {took:.0f} ms at most of twenty", flush=True)
+    with open_store(url, folder) as store:
+        export = Export(store, Wanted(), Form("jsonl"))
+        began, size = time.perf_counter(), 0
+        with (folder / "export.jsonl").open("wb") as file:
+            for chunk in export.chunks():
+                size += file.write(chunk)
+        took = time.perf_counter() - began
+        (folder / "export.jsonl").unlink()
+        print(f"  export to JSONL  {count / took:12,.0f} records/s, {size / took / 1e6:.0f} MB/s", flush=True)
+
+
+def main() -> None:
+    """Print what was measured of each database."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
+    parser.add_argument("--records", type=int, default=1_000_000)
+    parser.add_argument("--store", nargs="+", choices=["sqlite", "postgres"], default=["sqlite", "postgres"])
+    parser.add_argument("--folder", type=Path, help="keep the SQLite file here, and use the one that is here")
+    parser.add_argument("--postgres", metavar="URL", help="use this database, filled or empty, and keep it")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = given.folder or Path(scratch)
+        if "sqlite" in given.store:
+            report("sqlite:///million.db", folder, given.records)
+        if "postgres" in given.store and given.postgres:
+            report(given.postgres, folder, given.records)
+        elif "postgres" in given.store:
+            server = postgres.start(postgres.binaries(), shared_buffers="1GB", max_wal_size="4GB")
+            try:
+                with server.fresh_database() as url:
+                    report(url, folder, given.records)
+            finally:
+                server.stop()
+
+
+if __name__ == "__main__":
+    main()

@@ -3,7 +3,7 @@
 StomaError                     every error that a person may see: one line and a hint, never a traceback
 ├── ConfigError                what is written cannot be used; carries every Problem found (exit 2)
 ├── UsageError                 a command or a request asks for something impossible (exit 2, HTTP 400)
-│   └── NotFound               an unknown task, preset or run (HTTP 404)
+│   └── NotFound               an unknown task, preset, run or store (HTTP 404)
 ├── Blocked                    a task cannot run yet: a reference is unset, its code cannot be used
 ├── SourceError                a source could not be read; by default worth another try
 │   ├── Unreachable            no connection, no name, a reset, a silence
@@ -96,7 +96,7 @@ class UsageError(StomaError):
 
 
 class NotFound(UsageError):
-    """A task, preset or run of that name does not exist."""
+    """A task, preset, run or store of that name does not exist."""
 
 
 class Blocked(StomaError):

@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from html import unescape
+from html.entities import html5
 
 from stoma.errors import UsageError
 
@@ -29,6 +31,15 @@ DEEPEST = 20
 # A word is letters and digits; c++, c# and f# keep what tells them apart from c and f.
 _ASCII = re.compile(r"[a-z0-9]+(?:\+\+|#)?")
 _ANY = re.compile(r"[^\W_]+(?:\+\+|#)?")
+# Its attributes have values, so that `a <b and c> d` is none.
+_TAG = re.compile(
+    r"<!--[^<>]{0,500}-->|</?(?:a|abbr|article|b|blockquote|br|center|cite|code|del|div|em|figcaption|figure|font|h[1-6]|hr"
+    r"|i|iframe|img|ins|kbd|li|mark|ol|p|pre|q|s|section|small|span|strike|strong|sub|sup|table|tbody|td|tfoot|th|thead"
+    r"|tr|tt|u|ul|video)"
+    r"(?:\s+[\w:-]{1,50}\s*=\s*(?:\"[^\"<>]{0,4000}\"|'[^'<>]{0,4000}'|[^\s\"'<>]{1,2000})){0,30}\s*/?>",
+    re.IGNORECASE,
+)
+_ENTITY = re.compile(r"&(?:#(?:[0-9]{1,7}|x[0-9a-f]{1,6})|[a-z][a-z0-9]{1,30});", re.IGNORECASE)
 # Written without blanks between words: each sign counts as a word of its own.
 _SIGN = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0002fa1f]")
 
@@ -57,6 +68,13 @@ class Or:
 
 
 Node = Term | And | Or
+
+
+def readable(text: str) -> str:
+    """A text without the tags and entities of HTML; what only looks like a tag stays."""
+    if "<" in text:
+        text = _TAG.sub(" ", text)
+    return _ENTITY.sub(_letter, text) if "&" in text else text
 
 
 def words(text: str) -> list[str]:
@@ -91,6 +109,27 @@ def parse(text: str) -> Node:
             f"the query {text!r} asks for nothing", "write at least one word that has to be there"
         )
     return node
+
+
+def wanted(node: Node) -> Iterator[Term]:
+    """What a query asks for, in its order, without what must not be there."""
+    if isinstance(node, Term):
+        yield node
+        return
+    for part in node.choices if isinstance(node, Or) else node.wanted:
+        yield from wanted(part)
+
+
+def places(term: Term, found: Sequence[str]) -> Iterator[int]:
+    """Where a term begins in a list of words."""
+    *most, last = term.words
+    length = len(term.words)
+    for place in range(len(found) - length + 1):
+        end = found[place + length - 1]
+        if (end.startswith(last) if term.is_prefix else end == last) and list(
+            found[place : place + length - 1]
+        ) == most:
+            yield place
 
 
 _TOKEN = re.compile(
@@ -187,8 +226,14 @@ class _Parser:
 def _folded(word: str) -> str:
     if word.isascii():
         return word.lower()
-    apart = unicodedata.normalize("NFKD", word.casefold())
+    # Twice, for some letters are small only when they are taken apart: a bold A, a Kelvin.
+    apart = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", word.casefold()).casefold())
     return "".join(letter for letter in apart if letter.isalnum() or letter in "+#") or word
+
+
+def _letter(entity: re.Match[str]) -> str:
+    # Of a name that is none, `unescape` reads the beginning.
+    return unescape(entity[0]) if entity[0][1] == "#" or entity[0][1:] in html5 else entity[0]
 
 
 def _spelled(word: str) -> str:

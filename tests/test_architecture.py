@@ -17,7 +17,7 @@ FLOORS = {
     4: [
         "scheduler.ticker", "scheduler.settling", "scheduler.following", "scheduler.runner", "scheduler.handle",
         "scheduler.foreground", "scheduler.heartbeat", "scheduler.uptake", "scheduler.runlog", "scheduler.cluster",
-        "scheduler.watcher", "notify.*",
+        "scheduler.watcher", "scheduler.keeping", "scheduler.indexing", "notify.*",
     ],
     3: [
         "scheduler.config", "scheduler.definitions", "scheduler.files", "scheduler.loading", "scheduler.settings",
@@ -27,7 +27,7 @@ FLOORS = {
         "scheduler.marks", "scheduler.gone", "scheduler.validating",
         "scheduler.manners", "scheduler.pipeline", "scheduler.rawpages", "scheduler.kept", "scheduler.replay",
         "scheduler.normalizing", "scheduler.merging",
-        "scheduler.parts", "scheduler.overview", "scheduler.explain", "scheduler.outlook",
+        "scheduler.parts", "scheduler.selecting", "scheduler.overview", "scheduler.explain", "scheduler.outlook",
         "scheduler.plan", "scheduler.backfill", "scheduler.state", "export",
     ],
     2: ["collectors.*", "normalizers.*", "stores.*"],
@@ -35,7 +35,7 @@ FLOORS = {
         "documents.*", "hosts", "scheduler.owner", "scheduler.patterns", "scheduler.cron", "scheduler.cronwords",
         "scheduler.zones", "scheduler.calendars", "scheduler.timetables", "scheduler.conditions",
         "scheduler.grammar", "scheduler.reckoning", "scheduler.network", "scheduler.retry", "query.*", "formats.*",
-        "usage", "own", "importing", "paths", "instants",
+        "usage", "own", "importing", "paths", "instants", "moments", "diffs", "partfile", "excerpts",
     ],
     0: [
         "", "errors", "wording", "references", "records", "scheduler", "scheduler.base", "signals", "log", "metrics",
@@ -56,14 +56,16 @@ HOMES = {
     "jmespath": ["paths", "demo.*"],
     "feedparser": ["collectors.feed_reading"],
     "psutil": ["scheduler.owner", "usage"],
-    "psycopg": ["stores.postgres"],
+    "psycopg": ["stores.postgres", "stores.postgres_schema"],
     "psycopg_pool": ["stores.postgres"],
-    "sqlite3": ["stores.sqlite", "stores.sqlite_rows", "stores.sqlite_errors", "stores.sqlite_files"],
+    "sqlite3": [
+        "stores.sqlite", "stores.sqlite_rows", "stores.sqlite_errors", "stores.sqlite_file", "stores.sqlite_care",
+    ],
     "bottle": ["api.*"],
     "click": ["cli.*", "api.main"],
     "distributed": ["scheduler.cluster"],
     "prometheus_client": ["metrics"],
-}
+}  # fmt: skip
 
 
 def faults(package: Path) -> list[str]:

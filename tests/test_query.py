@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stoma.errors import UsageError
-from stoma.query import LONGEST_WORD, MOST_TERMS, And, Or, Term, parse, spans, words
+from stoma.query import LONGEST_WORD, MOST_TERMS, And, Or, Term, parse, readable, spans, words
 
 
 def term(text: str, *, is_prefix: bool = False) -> Term:
@@ -27,7 +27,7 @@ def term(text: str, *, is_prefix: bool = False) -> Term:
             "C++, C# and F#; a#b issue #5",
             ["cplusplus", "csharp", "and", "fsharp", "asharp", "b", "issue", "5"],
         ),
-        ("ﬁne ½ x²", ["fine", "12", "x2"]),
+        ("ﬁne ½ x² 𝐀 \N{KELVIN SIGN}", ["fine", "12", "x2", "a", "k"]),
         ("深度学习 models", ["深", "度", "学", "习", "models"]),
         ("GPT4の学習", ["gpt4", "の", "学", "習"]),
         ("", []),
@@ -120,3 +120,23 @@ def _terms(node: object) -> list[Term]:
     assert isinstance(node, And)
     assert node.wanted
     return [found for part in (*node.wanted, *node.unwanted) for found in _terms(part)]
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        ("<p>One</p><p>two</p>", " One  two "),
+        ('<a href="https://x.y">link</a> <img src=a.png/>', " link   "),
+        ("if a<b and c>d", "if a<b and c>d"),
+        ("vector<int> and <dialog>", "vector<int> and <dialog>"),
+        ("Tom &amp; Jerry &lt;3 &nothing;", "Tom & Jerry <3 &nothing;"),
+        ("<!-- gone -->here", " here"),
+    ],
+)
+def test_tags_and_entities_are_not_read(text: str, plain: str):
+    assert readable(text) == plain
+
+
+def test_tags_without_end_take_no_time():
+    for text in ('<a x="' * 20_000, "<a " + "x=1 " * 50_000, "<!--" * 20_000, "<" * 100_000):
+        readable(text)

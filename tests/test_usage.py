@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import threading
 import time
@@ -9,7 +10,7 @@ import time
 import psutil
 import pytest
 
-from stoma.usage import Usage
+from stoma.usage import MOST_YOUNG, Usage, expect_many_objects
 
 
 def test_cpu_is_the_share_of_one_core_since_the_last_time() -> None:
@@ -78,3 +79,12 @@ def test_a_measurement_costs_less_than_a_millisecond() -> None:
         usage.measure(float(number))
         costs.append(time.process_time() - began)
     assert sorted(costs)[25] < 0.001
+
+
+def test_the_collector_of_garbage_looks_less_often_where_pages_come() -> None:
+    before = gc.get_threshold()
+    try:
+        expect_many_objects()
+        assert gc.get_threshold() == (MOST_YOUNG, *before[1:])
+    finally:
+        gc.set_threshold(*before)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
 
+from stoma.api import data
+from stoma.api.answers import Answer, Stream
+from stoma.api.export import export
+from stoma.api.queries import number
 from stoma.errors import NotFound, StomaError, StoreError, UsageError
 from stoma.scheduler import edits
 from stoma.scheduler.base import TaskStatus, iso
@@ -16,16 +18,7 @@ from stoma.stores.runs import NEWEST
 
 MOST_RUNS = 1000
 
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A JSON answer with its status."""
-
-    body: Mapping[str, Any]
-    status: int = 200
-
-
-Function = Callable[..., Answer]
+Function = Callable[..., Answer | Stream]
 
 
 def status(scheduler: Scheduler, query: Mapping[str, str]) -> Answer:
@@ -89,8 +82,8 @@ def resume(scheduler: Scheduler, query: Mapping[str, str]) -> Answer:
 
 def history(scheduler: Scheduler, query: Mapping[str, str]) -> Answer:
     """Runs, newest first: `task`, `status`, `limit` (1 to 1000) and `before` (a run id) narrow it down."""
-    limit = _number(query, "limit", 50, 1, MOST_RUNS)
-    before = _number(query, "before", NEWEST, 1, NEWEST)
+    limit = number(query, "limit", 50, 1, MOST_RUNS)
+    before = number(query, "before", NEWEST, 1, NEWEST)
     task_id = query.get("task")
     # The runs of a task that is gone can still be asked for; a wrong name gets its nearest.
     is_id = task_id is not None and edits.TASK_ID.match(task_id)
@@ -146,6 +139,11 @@ ROUTES: tuple[tuple[str, str, Function], ...] = (
     ("POST", "/api/scheduler/resume", resume),
     ("GET", "/api/scheduler/history", history),
     ("POST", "/api/scheduler/presets/<preset>", load_preset),
+    ("GET", "/api/records", data.records),
+    ("GET", "/api/records/<source>/<external_id:path>", data.story),
+    ("GET", "/api/search", data.search),
+    ("GET", "/api/changes", data.changes),
+    ("GET", "/api/export", export),
     ("GET", "/health/live", live),
     ("GET", "/health/ready", ready),
 )
@@ -154,14 +152,4 @@ ROUTES: tuple[tuple[str, str, Function], ...] = (
 def _run_id(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 19):
         raise NotFound(f'"{text[:50]}" is not the number of a run')
-    return int(text)
-
-
-def _number(query: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:
-    text = query.get(name)
-    if text is None:
-        return default
-    is_number = text.isascii() and text.isdigit() and len(text) < 20
-    if not is_number or not least <= int(text) <= most:
-        raise UsageError(f'{name}: found "{text[:50]}", expected a whole number from {least} to {most}')
     return int(text)

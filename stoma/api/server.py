@@ -8,15 +8,18 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import bottle
+from waitress.channel import HTTPChannel
 from waitress.server import create_server
 from waitress.wasyncore import close_all
 
 from stoma.api import guard, pages
-from stoma.api.routes import ROUTES, Answer, Function
+from stoma.api.answers import Answer, Stream
+from stoma.api.routes import ROUTES, Function
 from stoma.errors import ConfigError, NotFound, Problem, StomaError, StoreError, UsageError
 from stoma.hosts import is_loopback
 from stoma.log import log_details, logger
 from stoma.scheduler.manager import Scheduler
+from stoma.wording import shown
 
 MOST_BODY = 1_000_000
 """Bytes of a request's body; nothing here needs more."""
@@ -82,6 +85,10 @@ class Server:
         self._server.pull_trigger()
         self._thread.join(timeout=2)
         self._server.task_dispatcher.shutdown(timeout=1)
+        for channel in list(self._sockets.values()):
+            if isinstance(channel, HTTPChannel):
+                # Wakes a thread that waits for its client to read.
+                channel.handle_close()
         close_all(self._sockets, True)
 
     def _run(self) -> None:
@@ -113,9 +120,8 @@ def application(scheduler: Scheduler, hosts: Sequence[str] = (), tokens: Sequenc
 def _json(scheduler: Scheduler, function: Function) -> Any:
     def answer(**parts: str) -> bottle.HTTPResponse:
         try:
-            # Bottle decodes neither broken UTF-8 nor repeats; the last value of a name counts.
-            query = {name: bottle.request.query.getunicode(name) or "" for name in bottle.request.query}
-            found: Answer = function(scheduler, query, **parts)
+            query = {name: _value(name) for name in bottle.request.query}
+            found: Answer | Stream = function(scheduler, query, **parts)
         except NotFound as error:
             return _response(404, error.message, error.hint)
         except (UsageError, ConfigError) as error:
@@ -126,9 +132,20 @@ def _json(scheduler: Scheduler, function: Function) -> Any:
             return _response(409, error.message, error.hint)
         except Exception as error:
             return _mistake(error)
+        if isinstance(found, Stream):
+            return bottle.HTTPResponse(found.pieces, 200, {**guard.HEADERS, **found.headers})
         return _json_response(found.body, found.status)
 
     return answer
+
+
+def _value(name: str) -> str:
+    """What is given behind a name in the query, the last time it stands there."""
+    value: str | None = bottle.request.query.getunicode(name)
+    if value is None:
+        # Left out it would narrow nothing, and all would be told.
+        raise UsageError(f"{shown(name)}: what is given is no UTF-8")
+    return value
 
 
 def _page(render: Callable[[], bottle.HTTPResponse]) -> Callable[[], bottle.HTTPResponse]:

@@ -90,19 +90,26 @@ def opened(
     demo: bool = False,
     warn: bool = True,
     with_code: bool = False,
+    must_exist: bool = False,
+    on_config: Callable[[Config], object] = lambda config: None,
 ) -> Iterator[Opened]:
     """The configuration and its store, closed at the end; a broken file is told, and its last good text is used.
 
-    Collectors and normalizers of somebody's own are imported only `with_code`: who looks need not run them.
+    Collectors and normalizers of somebody's own are imported only `with_code`: who looks need not run them. A store
+    that `must_exist` is not made: UsageError says that there is none. `on_config` hears what is meant before it is opened.
 
     Where a scheduler runs on these files, its store is meant, also when another one is written there by now.
     """
     from stoma import own
     from stoma.errors import ConfigError
     from stoma.scheduler.loader import Loader
-    from stoma.scheduler.parts import connect
 
     with ExitStack() as stack:
+
+        def connected(config: Config) -> Store:
+            on_config(config)
+            return stack.enter_context(_connected(config, must_exist=must_exist))
+
         if not with_code:
             # To the end of the command: it may judge tasks when the store is closed again.
             command = click.get_current_context(silent=True)
@@ -115,13 +122,25 @@ def opened(
         try:
             config, errors = load_despite(loader, warn=warn)
         except ConfigError as error:
-            here = _of_running(loader, error, stack)
+            here = _of_running(loader, error, connected)
             if here is None:
                 raise
             yield here
             return
         config = beside_running(loader, config)
-        yield Opened(config, stack.enter_context(connect(config)), errors)
+        yield Opened(config, connected(config), errors)
+
+
+def _connected(config: Config, *, must_exist: bool) -> Store:
+    from stoma.errors import NotFound, UsageError
+    from stoma.scheduler.parts import connect
+
+    try:
+        return connect(config, existing=must_exist)
+    except NotFound as error:
+        start = "stoma-run --demo" if config.demo else "stoma-run"
+        hint = f"`{start}` makes it; if it lies elsewhere, say so in store.url of stoma.yaml"
+        raise UsageError(error.message, hint) from None
 
 
 def beside_running(loader: Loader, config: Config) -> Config:
@@ -138,16 +157,17 @@ def beside_running(loader: Loader, config: Config) -> Config:
     return replace(config, store_url=url)
 
 
-def _of_running(loader: Loader, error: ConfigError, stack: ExitStack) -> Opened | None:
+def _of_running(
+    loader: Loader, error: ConfigError, connected: Callable[[Config], Store]
+) -> Opened | None:
     """What is in force in the scheduler that runs on these files, where nothing else can be told; None without one."""
     from stoma.scheduler.config import Config
     from stoma.scheduler.lastgood import config_in_force, running_url
-    from stoma.scheduler.parts import connect
 
     url = running_url(loader)
     if url is None:
         return None
     config = loader.amend(Config(base=loader.base, path=loader.path))
-    store = stack.enter_context(connect(replace(config, store_url=url)))
+    store = connected(replace(config, store_url=url))
     in_force = config_in_force(store, loader.path, loader.base)
     return Opened(loader.amend(in_force) if in_force is not None else config, store, error.problems)

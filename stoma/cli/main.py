@@ -18,11 +18,16 @@ COMMANDS = {
     "why": ("stoma.cli.explain:why", "What became of each due instant of a task on one day."),
     "runs": ("stoma.cli.runs:runs", "Runs, newest first, of one task or of all."),
     "logs": ("stoma.cli.logs:logs", "What was logged while a run was carried out."),
+    "search": ("stoma.cli.search:search", "Records in which words stand, best first."),
     "replay": ("stoma.cli.replay:replay", "Normalise again what was kept of a task's answers."),
     "hosts": ("stoma.cli.hosts:hosts", "How often each host may be asked, and when it may be asked next."),
+    "show": ("stoma.cli.show:show", "The whole story of one record: versions, measures, who saw it."),
+    "changes": ("stoma.cli.changes:changes", "What is new, what has changed, what went up most."),
     "cancel": ("stoma.cli.runs:cancel", "End a run that waits or is under way."),
     "retry": ("stoma.cli.runs:retry", "Begin a run again that ended without success."),
+    "store": ("stoma.cli.store:group", "The database itself: info, check, backup, vacuum, copy."),
     "backfill": ("stoma.cli.backfill:backfill", "Collect days of the past, beside what runs on schedule."),
+    "export": ("stoma.cli.export:export", "Write records to a file: CSV, JSON Lines or Parquet."),
 }
 """Where each command lies, and what it does."""
 

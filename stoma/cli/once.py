@@ -19,6 +19,9 @@ RESULT = ("task", "run", "status", "attempt", "seen", "new", "changed", "unchang
           "duration_seconds", "error")  # fmt: skip
 """The fields of a result, in the order of the table and of the JSON."""
 
+KEEP_SECONDS = 1.0
+"""How long is spent at most on what need not be kept any longer, behind the runs."""
+
 Report = Callable[[Run, "Tally | None"], None]
 
 
@@ -51,9 +54,11 @@ def run_here(config: Config, store: Store, tasks: Sequence[Task], as_json: bool)
     from stoma.scheduler.config import blocked_reason
     from stoma.scheduler.following import Following
     from stoma.scheduler.foreground import Foreground
+    from stoma.scheduler.keeping import Keeper
     from stoma.scheduler.parts import known_hosts, surroundings
-    from stoma.scheduler.rawpages import tidy
+    from stoma.usage import expect_many_objects
 
+    expect_many_objects()
     blocked = {task.id: reason for task in tasks if (reason := blocked_reason(task, config))}
     ready = [task for task in tasks if task.id not in blocked]
     store.hosts.know(known_hosts(config))
@@ -75,7 +80,7 @@ def run_here(config: Config, store: Store, tasks: Sequence[Task], as_json: bool)
         with stopped_by_signals(stop):
             runs = {run.task_id: run for run in front.run()}
         if not asked_to_stop:
-            tidy(store)
+            Keeper(store).ring(config.keep, KEEP_SECONDS)
     results = [
         result_of(runs[task.id]) if task.id in runs else _blocked(task, blocked[task.id]) for task in tasks
     ]

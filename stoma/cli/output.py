@@ -84,19 +84,30 @@ def reported() -> Iterator[None]:
     except KeyboardInterrupt:
         tell_error("interrupted")
         leave(INTERRUPTED)
+    except PermissionError as error:
+        if error.filename is None:
+            _tell_mistake(error)
+        else:
+            told = f"{os.fsdecode(error.filename)} may not be read or written: permission denied"
+            tell_error(told, "give this user the right to that file and its folder, or name another one")
+        leave(NOT_COMPLETE)
     except BrokenPipeError:
         # The reader has seen enough; what Python would print at exit helps nobody.
         sys.stderr.close()
         leave(WELL)
     except Exception as error:
-        if os.environ.get("STOMA_DEBUG"):
-            set_up("DEBUG")
-            log_details(error)
-        tell_error(
-            f"a mistake in Stoma: {type(error).__name__}: {error}",
-            "please report it, with what the same command shows under STOMA_DEBUG=1",
-        )
+        _tell_mistake(error)
         leave(NOT_COMPLETE)
+
+
+def _tell_mistake(error: Exception) -> None:
+    if os.environ.get("STOMA_DEBUG"):
+        set_up("DEBUG")
+        log_details(error)
+    tell_error(
+        f"a mistake in Stoma: {type(error).__name__}: {error}",
+        "please report it, with what the same command shows under STOMA_DEBUG=1",
+    )
 
 
 def leave(code: int) -> NoReturn:
@@ -124,9 +135,12 @@ def tell(text: str) -> None:
 def print_json(value: Any) -> None:
     """JSON on standard output, and nothing else."""
     text = json.dumps(value, indent=2, ensure_ascii=False)
-    click.echo(
-        _STEERING.sub(lambda match: f"\\u{ord(match[0]):04x}", text), file=_aside[-1] if _aside else None
-    )
+    click.echo(harmless_json(text), file=_aside[-1] if _aside else None)
+
+
+def harmless_json(text: str) -> str:
+    """JSON that a terminal does not obey, and that means the same to a program."""
+    return _STEERING.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 _aside: list[TextIO] = []

@@ -128,6 +128,9 @@ def reader(
 def start(loader: Loader, *, with_server: bool = True, run_all: bool = False) -> int:
     """Scheduler and server until a signal; gives the exit code."""
     from stoma.api.main import serve
+    from stoma.usage import expect_many_objects
+
+    expect_many_objects()
 
     def on_start(scheduler: Scheduler, server: Server | None) -> None:
         _greet(scheduler, server)

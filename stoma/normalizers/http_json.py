@@ -6,7 +6,7 @@ a guess that is none is left out. With `fields` a record has what they name and 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -18,7 +18,7 @@ from stoma.log import logger
 from stoma.normalizers.base import BaseNormalizer
 from stoma.normalizers.http_json_doubts import FEW, absent, key_words, shared_key
 from stoma.normalizers.http_json_fields import Field, as_number, id_of, line_of, names_of
-from stoma.paths import Path, missing, path_of
+from stoma.paths import Look, Path, missing, path_of
 from stoma.records import CollectorResult, Record, Reject
 from stoma.wording import did_you_mean, shown
 
@@ -38,8 +38,31 @@ KEYS = ("id", "_id", "uuid", "guid")
 
 KIND = "entry"
 OVER = "the last of them is kept, the others become its versions"
-OWN = frozenset({"title", "summary", "url", "kind", "authors", "tags", "published_at", "updated_at"})
-"""Names in `fields` that are fields of a record; every other one is an attribute."""
+
+
+Make = Callable[[Any], Any]
+
+
+def _date_of(value: Any) -> datetime | None:
+    return None if value == "" else instant_of(value)
+
+
+OWN: Mapping[str, Make] = {
+    "title": line_of,
+    "summary": line_of,
+    "url": line_of,
+    "kind": line_of,
+    "authors": names_of,
+    "tags": names_of,
+    "published_at": _date_of,
+    "updated_at": _date_of,
+}
+"""Names in `fields` that are fields of a record, and how each is made; every other one is an attribute."""
+
+NOTHING: Mapping[str, Any] = {
+    name: () if make is names_of else None if make is _date_of else "" for name, make in OWN.items()
+}
+"""What such a field is where nothing leads to it."""
 
 
 class HttpJsonNormalizer(BaseNormalizer):
@@ -112,18 +135,18 @@ class HttpJsonNormalizer(BaseNormalizer):
         shape = self._shape
         own, attributes = shape.guessed(item) if shape.fields is None else shape.named(item, result.url)
         return Record(
-            source=result.source,
-            external_id=shape.key(item, own["url"], is_scalar=is_scalar),
-            kind=own.get("kind") or KIND,
-            title=own["title"],
-            summary=own["summary"],
-            url=own["url"],
-            authors=own.get("authors", ()),
-            tags=own.get("tags", ()),
-            published_at=own["published_at"],
-            updated_at=own["updated_at"],
-            attributes=attributes,
-            measures=shape.measured(item),
+            result.source,
+            shape.key(item, own["url"], is_scalar=is_scalar),
+            own["kind"] or KIND,
+            own["title"],
+            own["summary"],
+            own["url"],
+            own["authors"],
+            own["tags"],
+            own["published_at"],
+            own["updated_at"],
+            attributes,
+            shape.measured(item),
         )
 
 
@@ -135,14 +158,18 @@ class _Shape:
     # None: nothing is named, so that all is kept and the rest guessed.
     fields: tuple[Field, ...] | None
     measures: tuple[Field, ...]
+    # Of each field its name, what finds its value, and what makes of that the field of a record, if it is one.
+    plan: tuple[tuple[str, Look, Make | None], ...]
 
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> _Shape:
         given, fields, measures = config.get("key"), config.get("fields"), config.get("measures")
         named = [given] if isinstance(given, str) else given or []
+        found = None if fields is None else tuple(Field.of(name, told) for name, told in fields.items())
         return cls(
             keys=tuple(path_of(text) for text in named),
-            fields=None if fields is None else tuple(Field.of(name, told) for name, told in fields.items()),
+            fields=found,
+            plan=tuple((field.name, field.look, OWN.get(field.name)) for field in found or ()),
             measures=tuple(Field.of(name, told, as_number) for name, told in (measures or {}).items()),
         )
 
@@ -163,22 +190,25 @@ class _Shape:
 
     def named(self, item: Mapping[str, Any], page_url: str) -> tuple[dict[str, Any], dict[str, Any]]:
         """The fields of the record that the config names, and the attributes."""
-        values = {field.name: field.value(item) for field in self.fields or ()}
-        own: dict[str, Any] = {}
-        for name in ("title", "summary", "kind"):
-            own[name] = _made(name, line_of, values.get(name))
-        own["url"] = _absolute(_made("url", line_of, values.get("url")), page_url)
-        for name in ("authors", "tags"):
-            own[name] = _made(name, names_of, values.get(name))
-        for name in ("published_at", "updated_at"):
-            value = values.get(name)
-            own[name] = None if value in (None, "") else _made(name, instant_of, value)
-        others = {name: value for name, value in values.items() if name not in OWN and value is not None}
+        own, others = dict(NOTHING), {}
+        for name, find, make in self.plan:
+            value = find(item)
+            if value is None:
+                continue
+            if make is None:
+                others[name] = value
+                continue
+            try:
+                own[name] = make(value)
+            except ValueError as error:
+                raise ValueError(f"{name}: {error}") from None
+        own["url"] = _absolute(own["url"], page_url)
         return own, others
 
     def guessed(self, item: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         """The fields of the record by usual names, and the whole item as attributes, but for what is only measured."""
-        own = {
+        own: dict[str, Any] = {
+            **NOTHING,
             "title": " ".join(_text(item, TITLES).split()),
             "summary": _text(item, SUMMARIES),
             "url": _text(item, URLS, ("https://", "http://")),
@@ -192,6 +222,8 @@ class _Shape:
         return own, attributes
 
     def measured(self, item: Mapping[str, Any]) -> dict[str, float]:
+        if not self.measures:
+            return {}
         found = ((field.name, field.value(item)) for field in self.measures)
         return {name: value for name, value in found if value is not None}
 
@@ -206,13 +238,6 @@ def _part(path: Path, item: Mapping[str, Any]) -> str:
         lack = missing(path, item)
         raise ValueError(f"key: {path.text} leads to nothing{did_you_mean(*lack) if lack else ''}")
     return part
-
-
-def _made(name: str, make: Any, value: Any) -> Any:
-    try:
-        return make(value)
-    except ValueError as error:
-        raise ValueError(f"{name}: {error}") from None
 
 
 def _text(item: Mapping[str, Any], names: tuple[str, ...], begins: tuple[str, ...] = ("",)) -> str:
@@ -236,7 +261,8 @@ def _instant(item: Mapping[str, Any], names: tuple[str, ...]) -> datetime | None
 
 def _absolute(url: str, page_url: str) -> str:
     """An address that may be written from the page it stands on."""
-    if not url or urlsplit(url).scheme:
+    is_whole = url.startswith(("https://", "http://")) and url.isascii() and "[" not in url and "]" not in url
+    if not url or is_whole or urlsplit(url).scheme:
         return url
     parts = urlsplit(page_url)
     return urljoin(parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl(), url)

@@ -16,6 +16,13 @@ from stoma.wording import shown
 
 _WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 _LARGEST = 2**63
+SHORT = 100
+"""Letters of a text that is put into one line as quickly as it is looked at."""
+
+CONTROL = bytes(range(0x20))
+"""The white space of ASCII but for the blank, and its neighbours."""
+
+_TEXT = frozenset({str})
 _NAMES = ("name", "login", "title", "label", "term", "display_name", "full_name")
 
 
@@ -35,6 +42,12 @@ class Field:
             return cls(name, path_of(given), cast)
         path = path_of(given["path"]) if "path" in given else None
         return cls(name, path, CASTS.get(given.get("cast", ""), cast), given.get("default"))
+
+    @property
+    def look(self) -> Callable[[Any], Any]:
+        """What gives `value`, without a detour where the field is no more than a plain path, which raises nothing."""
+        is_plain = self.path is not None and self.path.steps and self.cast is None and self.default is None
+        return self.path.find if self.path is not None and is_plain else self.value
 
     def value(self, item: Any) -> Any:
         """What the field is for this item; raises ValueError where it is something else and there is no default."""
@@ -132,15 +145,32 @@ CASTS: Mapping[str, Callable[[Any], Any]] = {
 
 def line_of(value: Any) -> str:
     """One line of text for a record; raises ValueError for what is no single value."""
+    if isinstance(value, str):
+        return _in_line(value)
     if value is None:
         return ""
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         raise _not(value, "text")
-    return " ".join(str(value).split())
+    return str(value)
+
+
+def _in_line(text: str) -> str:
+    """A text with one blank in place of any white space."""
+    if len(text) > SHORT and "  " not in text and text.isascii():
+        # Most are so already: to see that costs a third of making them so.
+        is_plain = len(text.encode().translate(None, CONTROL)) == len(text)
+        if is_plain and text[0] != " " and text[-1] != " ":
+            return text
+    return " ".join(text.split())
 
 
 def names_of(value: Any) -> tuple[str, ...]:
     """Names from a list of texts or of mappings with a name, or from one of these."""
+    if isinstance(value, list) and _TEXT.issuperset(map(type, value)):
+        # All at once: a name with a blank at its end, or an empty one, would give two blanks in a row.
+        joined = " ".join(value)
+        if joined and _in_line(joined) == joined:
+            return tuple(dict.fromkeys(value))
     found = []
     for one in value if isinstance(value, list) else [value]:
         if isinstance(one, Mapping):
@@ -151,9 +181,11 @@ def names_of(value: Any) -> tuple[str, ...]:
 
 def id_of(value: Any) -> str:
     """A part of a key: a text, or the digits of a number; raises ValueError for anything else."""
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
+    if isinstance(value, str):
+        return value.strip()
+    if isinstance(value, bool) or not isinstance(value, int | float):
         raise _not(value, "a text or a number")
-    return str(value).strip()
+    return str(value)
 
 
 def _not(value: Any, wanted: str) -> ValueError:

@@ -22,6 +22,10 @@ from stoma.wording import did_you_mean, shown
 
 CATCH_UP = ("none", "latest", "all")
 LONGEST_PAUSE = timedelta(days=1)
+FOREVER = "forever"
+LONGEST_KEPT = timedelta(days=365 * 1000)
+"""Still an instant after the year 1, counted back from now."""
+
 TIMES = {"s": timedelta(seconds=1), "m": timedelta(minutes=1), "h": timedelta(hours=1)}
 
 
@@ -31,6 +35,19 @@ def positive_duration(text: str) -> timedelta:
     if not found:
         raise ValueError(f'"{shown(text)}" is no time at all; expected a duration such as 30s, 10m, 2h or 1d')
     return found
+
+
+def keep_time(text: str) -> timedelta | None:
+    """How long something is kept, in days or years; None for ever. ValueError for anything shorter or vaguer."""
+    if text == FOREVER:
+        return None
+    found = re.fullmatch(r"([0-9]{1,5})([dy])", text)
+    if not found or not int(found[1]):
+        # 6m may be meant as months, and would delete nearly everything.
+        raise ValueError(
+            f'"{shown(text)}" is not how long to keep; write days or years such as 90d or 2y, or forever'
+        )
+    return min(timedelta(days=int(found[1]) * (365 if found[2] == "y" else 1)), LONGEST_KEPT)
 
 
 def pause_of(text: str) -> timedelta:
@@ -146,6 +163,7 @@ FORMATS: Mapping[str, Format] = {
     "stoma-timezone": Format(patterns.zone_of, "a time zone such as Europe/Berlin"),
     "stoma-duration": Format(positive_duration, "a duration such as 30s, 10m, 2h or 1d"),
     "stoma-duration-or-zero": Format(patterns.parse_duration, "a duration such as 30s, 10m, 2h or 1d"),
+    "stoma-keep": Format(keep_time, "a number of days or years such as 90d or 2y, or forever"),
     "stoma-catch-up": Format(check_catch_up, "none, latest or all"),
     "stoma-pause": Format(pause_of, "a duration of at most 1d, such as 30s"),
     "stoma-condition": Format(conditions.parse, "a condition such as 9 <= hour <= 17"),

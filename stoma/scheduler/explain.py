@@ -84,6 +84,11 @@ def remarks(task: Task | None, traces: Traces) -> list[str]:
         found.append("its schedule was edited, and no scheduler has taken up the edit yet")
     if task is not None and not task.schedule:
         found.append("it has no schedule" + ("" if task.after else ": it runs only by hand"))
+    if traces.kept_since is not None:
+        found.append(
+            f"runs and skips from before {iso(traces.kept_since)} are kept no longer, apart from those shown here;"
+            " `keep: {runs: …}` in stoma.yaml says how long"
+        )
     if traces.removed_at is not None:
         found.append(f"schedulers have not seen it declared since {iso(traces.removed_at)}")
     return found
@@ -138,6 +143,10 @@ def _open(instant: datetime, traces: Traces, valid_since: datetime, now: datetim
         return Fate(instant, instant, 1, NOT_THERE, f"the task or its schedule was not there yet; {began}")
     if instant > until:
         return Fate(instant, instant, 1, WAITING, "due; no scheduler has dealt with it yet")
+    if traces.kept_since is not None and instant < traces.kept_since:
+        return Fate(
+            instant, instant, 1, NOT_KEPT, f"runs and skips from before {iso(traces.kept_since)} were deleted"
+        )
     if traces.oldest is None or instant < traces.oldest:
         kept = f"since {iso(traces.oldest)}" if traces.oldest else "nothing any more"
         return Fate(instant, instant, 1, NOT_KEPT, f"before what the store keeps: of this task {kept}")

@@ -17,6 +17,7 @@ from stoma.errors import StoreError
 from stoma.log import logger
 from stoma.scheduler.base import Run, Task, TaskStatus
 from stoma.scheduler.dependencies import accepts, in_order
+from stoma.scheduler.indexing import Indexing
 from stoma.scheduler.parts import hand_run
 from stoma.scheduler.pipeline import Control, Surroundings, Tally, execute
 from stoma.scheduler.runlog import FLUSH_SECONDS, RunLog
@@ -24,6 +25,9 @@ from stoma.scheduler.runner import CUT_OFF, hung, recover, report
 
 STOP_SECONDS = 8.0
 """How long a stop waits for runs that do not answer."""
+
+INDEXING_SECONDS = 600.0
+"""How long the index of words is built when the runs are over, unless somebody asks for the end."""
 
 LOOK_SECONDS = 0.2
 """How often the queue is looked at while something waits."""
@@ -64,10 +68,16 @@ class Foreground:
         """The runs, in the order of the tasks, as they ended (or stand, when stopped)."""
         log = RunLog(self)
         log.install()
+        indexing = Indexing(self._around.store)
+        indexing.start()
+        is_well = False
         try:
             ended = self._run(log)
+            is_well = True
         finally:
             log.close()
+            # Where the store failed, or somebody waits for the end, the next process does the rest.
+            indexing.stop(INDEXING_SECONDS if is_well else 0.0, lambda: self._stop_asked)
         # Not where the store failed: nobody should have to wait for it once more.
         log.flush(self._around.store, self._around.store.now())
         return ended

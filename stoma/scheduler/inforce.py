@@ -19,9 +19,11 @@ from stoma.scheduler.choosing import choose
 from stoma.scheduler.config import Config
 from stoma.scheduler.files import Instead, Text
 from stoma.scheduler.loader import Loader, Outcome, missing
+from stoma.stores.addresses import apart
 
 AT_START_ONLY: Mapping[str, Callable[[Config], object]] = {
-    "store.url": lambda config: config.store_url,
+    "store.url": lambda config: apart(config.store_url)[0],
+    "store.schema": lambda config: apart(config.store_url)[1],
     "store.synchronous": lambda config: config.synchronous,
     "api.host": lambda config: config.api.host,
     "api.port": lambda config: config.api.port,

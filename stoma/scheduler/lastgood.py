@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from stoma.documents import parse, read
-from stoma.errors import ConfigError, Problem, StomaError
+from stoma.errors import ConfigError, NotFound, Problem, StomaError
 from stoma.resources import folder
 from stoma.scheduler import definitions, location
 from stoma.scheduler.choosing import choose
@@ -17,8 +17,9 @@ from stoma.scheduler.files import MAIN, Instead, Text, shown_name
 from stoma.scheduler.loader import Loader
 from stoma.scheduler.overview import is_at_work
 from stoma.scheduler.owner import is_gone
-from stoma.scheduler.parts import connect, data_folder
-from stoma.stores import Store, sqlite_path
+from stoma.scheduler.parts import connect
+from stoma.stores import Store
+from stoma.stores.addresses import with_schema
 
 FIXED = ("store", "api", "scheduler")
 """The parts of stoma.yaml that a start takes from the file on disk or not at all."""
@@ -70,9 +71,11 @@ def at_start(loader: Loader) -> tuple[Config, list[Problem]]:
 
 
 def existing_store(config: Config) -> Store | None:
-    """The store of a configuration, for one who only looks: None where that would make a new database."""
-    file = sqlite_path(config.store_url, data_folder(config))
-    return None if file is not None and not file.exists() else connect(config)
+    """The store of a configuration, for one who only looks: None where that would make a new one."""
+    try:
+        return connect(config, existing=True)
+    except NotFound:
+        return None
 
 
 def store_despite(loader: Loader) -> Store | None:
@@ -205,5 +208,6 @@ def _store_url(path: Path) -> str | None:
     if not isinstance(document.data, dict):
         document = parse(_block(path, "store"), "store")
     store = document.data.get("store") if isinstance(document.data, dict) else None
-    url = store.get("url") if isinstance(store, dict) else None
-    return url if isinstance(url, str) else None
+    url = store.get("url", Config.store_url) if isinstance(store, dict) else None
+    schema = store.get("schema") if isinstance(store, dict) else None
+    return with_schema(url, schema if isinstance(schema, str) else None) if isinstance(url, str) else None

@@ -15,7 +15,8 @@ from stoma.hosts import budget_name, is_loopback
 from stoma.resources import NAME
 from stoma.scheduler import definitions, dependencies, files, owncode
 from stoma.scheduler.base import Task
-from stoma.scheduler.settings import BUILT_IN_PRESET, CONTACT, Api, Config
+from stoma.scheduler.settings import BUILT_IN_PRESET, CONTACT, Api, Config, Keep
+from stoma.stores.addresses import with_schema
 from stoma.wording import shown
 
 
@@ -109,7 +110,8 @@ class Loading:
         self._entries()
         self._check_after()
         if main is not None and self.path is not None:
-            faults = [*self._check_hosts(main, settings), *self._check_api(main, settings)]
+            checks = (self._check_hosts, self._check_api, self._check_store)
+            faults = [problem for check in checks for problem in check(main, settings)]
             if faults:
                 self.own[self.path] = [*self.own.get(self.path, ()), *faults]
         self._stop_if_faulty(despite_obstacles=despite_obstacles)
@@ -298,6 +300,17 @@ class Loading:
             message = f"api.host: {shown(host)} can be reached by others, and there is no token"
             yield main.problem(("api", "host"), message, _TOKENS)
 
+    def _check_store(self, main: Document, settings: Mapping[str, Any]) -> Iterator[Problem]:
+        given = settings.get("store")
+        store = given if isinstance(given, dict) else {}
+        url, schema = store.get("url", Config.store_url), store.get("schema")
+        if not isinstance(url, str) or not isinstance(schema, str):
+            return
+        # A reference is resolved later; whoever connects says the same then.
+        if url.startswith("sqlite:"):
+            message = "store.schema: is for PostgreSQL; a SQLite file has none"
+            yield main.problem(("store", "schema"), message, "take it out, or name another file in store.url")
+
     def _no_file(self, path: Path) -> str:
         """Why a named file cannot be included; nothing where it can be tried."""
         if path in self.view.instead:
@@ -324,9 +337,12 @@ def _settings(given: Mapping[str, Any], *, built_in: bool) -> dict[str, Any]:
         "max_concurrent_tasks": scheduler.get("max_concurrent_tasks", 3),
         "check_interval": timedelta(seconds=scheduler.get("check_interval_seconds", 1)),
         "lease": definitions.positive_duration(scheduler.get("lease", "30s")),
-        "store_url": store.get("url", "sqlite:///stoma.db"),
+        "store_url": with_schema(store.get("url", "sqlite:///stoma.db"), store.get("schema")),
         "synchronous": store.get("synchronous", "normal"),
         "raw": definitions.positive_duration(store["raw"]) if store.get("raw") else None,
+        "keep": Keep(
+            **{kind: definitions.keep_time(kept) for kind, kept in (given.get("keep") or {}).items()}
+        ),
         "api": Api(
             api.get("host", "127.0.0.1"),
             api.get("port", 8000),

@@ -23,7 +23,9 @@ from stoma.scheduler.following import Following
 from stoma.scheduler.foreground import Foreground
 from stoma.scheduler.handle import Handle, TaskState, followed, started
 from stoma.scheduler.heartbeat import Heartbeat
+from stoma.scheduler.indexing import Indexing
 from stoma.scheduler.inforce import InForce
+from stoma.scheduler.keeping import Keeper
 from stoma.scheduler.loader import Loader
 from stoma.scheduler.overview import task_overview
 from stoma.scheduler.owner import this_process
@@ -34,7 +36,6 @@ from stoma.scheduler.parts import (
     switch,
     task_named,
 )
-from stoma.scheduler.rawpages import tidy
 from stoma.scheduler.runlog import FLUSH_SECONDS, RunLog
 from stoma.scheduler.runner import Runner, recover
 from stoma.scheduler.settling import settle_due
@@ -50,10 +51,13 @@ STOP_SECONDS = 6.0
 LAST_WORDS_SECONDS = 3.0
 """How long what follows may take; together they stay below ten seconds."""
 
+INDEXING_SECONDS = 0.5
+"""How long the index of words may still be built when nothing is left of these."""
+
 HEARTBEAT = timedelta(seconds=5)
 RESCAN = timedelta(seconds=2)
-RAW = timedelta(minutes=1)
-"""How often raw pages that have expired are deleted, some at a time."""
+KEEP = timedelta(seconds=10)
+"""How often some of what need not be kept any longer is deleted."""
 
 
 class Scheduler:
@@ -98,6 +102,8 @@ class Scheduler:
         self._uptake = Uptake(self._in_force, self.store, self.ticker, self.runner, self._around)
         self.watcher = Watcher(self._files_stirred)
         self.heartbeat = Heartbeat(self.store, self._in_force)
+        self._keeper = Keeper(self.store)
+        self._indexing = Indexing(self.store)
         self._held = ExitStack()
         self._is_held = False
         self._last_now: datetime | None = None
@@ -119,7 +125,7 @@ class Scheduler:
                 (timedelta(seconds=FLUSH_SECONDS), "run logs", self._flush_run_log),
                 (min(HEARTBEAT, self.config.lease / 3), "leases", self.runner.keep),
                 (RESCAN, "rescan", lambda: self.rescan(settled=True)),
-                (RAW, "raw pages", lambda: tidy(self.store)),
+                (KEEP, "keeping", lambda: self._keeper.ring(self.config.keep)),
             ):
                 self.ticker.every(interval, name, work)
             self._run_on_start(now)
@@ -134,6 +140,7 @@ class Scheduler:
             raise
         self._loop_thread = threading.Thread(target=self._loop, name="scheduler", daemon=True)
         self._loop_thread.start()
+        self._indexing.start()
 
     def hold(self) -> None:
         """Take the right to be the one scheduler of a SQLite file; raises SchedulerRunning naming who has it."""
@@ -166,6 +173,7 @@ class Scheduler:
                 self._run_log.close()
                 self._flush_run_log()
                 self.heartbeat.leave(self.runner, self.loaded_at)
+                self._indexing.stop(max(INDEXING_SECONDS, until - monotonic()))
         except StoreError as error:
             logger.error("while stopping: {}", error.message)
         finally:
@@ -401,6 +409,7 @@ class Scheduler:
 
     def _run_ended(self, run: Run) -> None:
         self.heartbeat.note_change()
+        self._indexing.note()
         self._wake.set()
 
     def take_up(self, now: datetime) -> None:

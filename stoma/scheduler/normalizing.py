@@ -86,8 +86,13 @@ def _timed(record: Record, result: CollectorResult) -> Record:
     if record.source != result.source and record.source in RESERVED:
         raise ValueError(f'source: "{record.source}" belongs to a collector that comes with Stoma')
     fresh: dict[str, datetime] = {}
-    for name in ("published_at", "updated_at"):
-        value = getattr(record, name)
+    dates: tuple[tuple[str, Any], ...] = (
+        ("published_at", record.published_at),
+        ("updated_at", record.updated_at),
+    )
+    for name, value in dates:
+        if value is None or getattr(value, "tzinfo", None) is UTC:
+            continue
         if isinstance(value, date) and not isinstance(value, datetime):
             fresh[name] = datetime(value.year, value.month, value.day, tzinfo=UTC)
         elif isinstance(value, datetime) and value.utcoffset() is None:

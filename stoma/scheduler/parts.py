@@ -17,6 +17,7 @@ from stoma.scheduler.config import Config, nearest_task, task_hash
 from stoma.scheduler.owner import this_process
 from stoma.scheduler.pipeline import Surroundings
 from stoma.stores import Store, open_store
+from stoma.stores.addresses import split_schema, sqlite_path
 
 DEMO_FOLDER = "stoma-demo"
 
@@ -28,18 +29,36 @@ def data_folder(config: Config) -> Path:
     return folder / DEMO_FOLDER if config.demo else folder
 
 
-def connect(config: Config, *, clock: Callable[[], datetime] | None = None) -> Store:
-    """Open the store that the configuration names; an unset reference in its address is a ConfigError."""
-    try:
-        url = resolve(config.store_url, config.base)
-    except Blocked as error:
-        file = str(config.path) if config.path else ""
-        raise ConfigError([Problem(f"store.url: {error.message}", file=file, hint=error.hint)]) from None
+def connect(
+    config: Config, *, clock: Callable[[], datetime] | None = None, existing: bool = False
+) -> Store:
+    """Open the store that the configuration names; an unset reference in its address is a ConfigError.
+
+    Raises NotFound when it has to be `existing` and is not; then none is made.
+    """
     # Every thread may write while the loop and the server ask.
     connections = config.max_concurrent_tasks + 5
     return open_store(
-        url, data_folder(config), synchronous=config.synchronous, connections=connections, clock=clock
+        _url(config),
+        data_folder(config),
+        synchronous=config.synchronous,
+        connections=connections,
+        clock=clock,
+        existing=existing,
     )
+
+
+def file_of(config: Config) -> Path | None:
+    """The file of the store that the configuration names, there or not; None where it is a PostgreSQL."""
+    return sqlite_path(split_schema(_url(config))[0], data_folder(config))
+
+
+def _url(config: Config) -> str:
+    try:
+        return str(resolve(config.store_url, config.base))
+    except Blocked as error:
+        file = str(config.path) if config.path else ""
+        raise ConfigError([Problem(f"store.url: {error.message}", file=file, hint=error.hint)]) from None
 
 
 def surroundings(config: Config, store: Store) -> Surroundings:

@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from http import HTTPStatus
-from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -26,7 +25,6 @@ from stoma.stores.records import Prepared
 if TYPE_CHECKING:
     from stoma.collectors.base import Collection, Progress
     from stoma.collectors.http import Kept
-    from stoma.stores import Store
 
 
 class RawPages:
@@ -101,13 +99,6 @@ def context_of(collection: Collection, config: Mapping[str, Any]) -> dict[str, A
         # References stay references.
         "config": dict(config),
     }
-
-
-def tidy(store: Store, seconds: float = 1.0) -> None:
-    """Delete what need not be kept any longer, a few rows at a time, for about so long at most."""
-    until = monotonic() + seconds
-    while store.raw.expire(store.now()) and monotonic() < until:
-        pass
 
 
 def instant_of(context: Any) -> datetime:

@@ -30,6 +30,22 @@ class Api:
     tokens: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """How long what is stored stays; None: for ever. Raw pages have a time of their own."""
+
+    # Runs with their tries, and skips.
+    runs: timedelta | None = timedelta(days=180)
+    # What was logged while runs were carried out.
+    logs: timedelta | None = timedelta(days=30)
+    # Items that could not be normalised.
+    rejects: timedelta | None = timedelta(days=90)
+    # Every single measurement; behind that one a day stays.
+    observations: timedelta | None = timedelta(days=90)
+    # Records that were not seen for so long, with all that is known of them.
+    records: timedelta | None = None
+
+
 @dataclass(frozen=True)
 class Config:
     """All that was written, complete, with defaults filled in and references unresolved."""
@@ -46,10 +62,12 @@ class Config:
     max_concurrent_tasks: int = 3
     check_interval: timedelta = timedelta(seconds=1)
     lease: timedelta = timedelta(seconds=30)
+    # The whole address: `store.schema` stands behind it, as `?schema=NAME`.
     store_url: str = "sqlite:///stoma.db"
     synchronous: str = "normal"
     # How long raw pages are kept, for `stoma replay`; None: not at all.
     raw: timedelta | None = None
+    keep: Keep = Keep()
     api: Api = Api()
     hosts: Mapping[str, HostRule] = field(default_factory=dict)
     contact: str | None = None
@@ -72,7 +90,7 @@ class Config:
         """All but the tasks, as plain values."""
         return [
             self.timezone, self.max_concurrent_tasks, str(self.check_interval), str(self.lease), self.store_url,
-            self.synchronous, str(self.raw), str(self.api), self.contact,
+            self.synchronous, str(self.raw), str(self.keep), str(self.api), self.contact,
             {host: str(rule) for host, rule in self.hosts.items()},
         ]  # fmt: skip
 

@@ -97,7 +97,7 @@ class Ticker:
 
     # -- regular jobs ----------------------------------------------------------------------------------------
 
-    def every(self, interval: timedelta, name: str, work: Callable[[], None]) -> None:
+    def every(self, interval: timedelta, name: str, work: Callable[[], object]) -> None:
         """Call `work` at this interval (whole seconds, at least one) from now on; what it raises is logged."""
 
         def guarded() -> None:

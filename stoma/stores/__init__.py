@@ -8,13 +8,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from stoma.errors import ConfigError, Problem
+from stoma.errors import ConfigError, NotFound, Problem, StoreUnavailable
+from stoma.stores.addresses import split_schema, sqlite_path
 from stoma.stores.agenda import Agenda
 from stoma.stores.base import Database
 from stoma.stores.files import Files
 from stoma.stores.hosts import Hosts
+from stoma.stores.keeping import Keeping
 from stoma.stores.logs import Logs
 from stoma.stores.nodes import Nodes
+from stoma.stores.questions import Questions
 from stoma.stores.raw import Raw
 from stoma.stores.records import Records
 from stoma.stores.runs import Runs
@@ -34,9 +37,11 @@ class Store:
         self.nodes = Nodes(database)
         self.files = Files(database)
         self.logs = Logs(database)
+        self.questions = Questions(database)
         self.raw = Raw(database)
         self.search = Search(database)
         self.validators = Validators(database)
+        self.keeping = Keeping(database)
 
     @property
     def dialect(self) -> str:
@@ -65,13 +70,20 @@ def open_store(
     synchronous: str = "normal",
     connections: int = 8,
     clock: Callable[[], datetime] | None = None,
+    existing: bool = False,
+    name: str = "store.url",
 ) -> Store:
     """Connect and bring the tables up to date. Relative SQLite paths count from `base`.
 
-    Raises ConfigError for an address of another kind, StoreUnavailable when the database cannot be used.
+    `postgresql://…?schema=NAME` keeps them in that schema. Raises ConfigError for an address of another kind,
+    StoreUnavailable when the database cannot be used, NotFound when it has to be `existing` and nothing of Stoma's is
+    there; then nothing is made. Messages call the address by its `name`.
     """
+    url, schema = split_schema(url, name)
     path = sqlite_path(url, base)
     database: Database
+    if path is not None and existing and not _is_there(path):
+        raise NotFound(f"there is no store at {path} yet", "check the name; relative paths count from this folder")
     if path is not None:
         from stoma.stores.sqlite import SqliteDatabase
 
@@ -80,18 +92,20 @@ def open_store(
     elif url.startswith(("postgresql://", "postgres://")):
         from stoma.stores.postgres import PostgresDatabase
 
-        database = PostgresDatabase(url, connections=connections, clock=clock)
+        database = PostgresDatabase(url, schema=schema, connections=connections, clock=clock, name=name)
     else:
         scheme = re.match(r"[a-z][a-z0-9+.-]*(?=://)", url)
         raise ConfigError(
             [
                 Problem(
-                    f'store.url begins with "{scheme[0]}:"' if scheme else "store.url is not an address",
+                    f'{name} begins with "{scheme[0]}:"' if scheme else f"{name} is not an address",
                     hint="write sqlite:///FILE or postgresql://HOST/NAME",
                 )
             ]
         )
     try:
+        if existing and database.is_fresh():
+            raise NotFound(f"{database.place} holds nothing of Stoma's", "check the name of the database")
         database.migrate()
     except BaseException:
         database.close()
@@ -99,8 +113,13 @@ def open_store(
     return Store(database)
 
 
-def sqlite_path(url: str, base: Path) -> Path | None:
-    """The file that a `sqlite:///` address names, or None for another kind of address."""
-    if not url.startswith("sqlite:///"):
-        return None
-    return base / url.removeprefix("sqlite:///")
+def _is_there(path: Path) -> bool:
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        # Not to be seen is not the same as not to be there.
+        told = str(error.strerror).lower()
+        raise StoreUnavailable(f"{path} may not be read: {told}", "give this user the right to") from None
+    return True

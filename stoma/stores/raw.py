@@ -28,9 +28,6 @@ from stoma.stores.search import enqueue
 LEVEL = 4
 """Of zlib: twice as fast as its usual 6 (70 MB/s of papers, 180 of HTML) for bodies that are a twentieth larger."""
 
-BATCH = 50
-"""Rows deleted in one transaction: a body may have some MB, and others want to write too."""
-
 ATTEMPT_COLUMNS = ("run_id", "fence", "task_id", "fingerprint", "context", "began_at", "keep_until")
 GIVEN_COLUMNS = ("run_id", "fence", "number", "ids", "saved_at", "keep_until")
 
@@ -261,13 +258,13 @@ class Raw:
         counts = {name: int(row[name]) for name in ("pages", "size", "bytes")}
         return KeptSize(**counts, oldest_at=row["oldest_at"], last_until=row["last_until"])
 
-    def expire(self, now: datetime) -> int:
-        """Delete a few rows that need not be kept any longer, each kind in a transaction of its own; how many."""
+    def expire(self, now: datetime, limit: int) -> int:
+        """Delete rows that need not be kept any longer, at most `limit` of each kind in a transaction; how many."""
         with self._database.reader() as reader:
             if reader.one("raw_expired", now=now) is None:
                 return 0
         gone = 0
         for name in ("raw_pages_expire", "raw_given_expire", "raw_attempts_expire"):
             with self._database.transaction() as tx:
-                gone += tx.execute(name, now=now, limit=BATCH)
+                gone += tx.execute(name, now=now, limit=limit)
         return gone

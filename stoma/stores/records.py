@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -76,43 +76,61 @@ def _save_source(
 ) -> Outcome:
     # Two tasks may bring the same new record at once; pages of one source are written one after the other.
     tx.lock(f"records {source}")
-    ids = list(group)
-    known = {row["external_id"]: row for row in tx.all("record_hashes", source=source, ids=ids)}
-    new = [pair for key, pair in group.items() if key not in known]
-    changed = [pair for key, pair in group.items() if key in known and known[key]["content_hash"] != pair[1]]
-    stale = [key for key, row in known.items() if now - row["last_seen_at"] > TOUCH_AFTER]
+    hashes = {key: digest for key, (_, digest) in group.items()}
+    rows = tx.all("record_standing", source=source, task_id=task_id, hashes=hashes, stale=now - TOUCH_AFTER)
+    todo = Todo.of(rows, hashes, now)
+    new = [group[key] for key in todo.new]
     tx.insert("records", RECORD_COLUMNS, [row_of(record, digest, now) for record, digest in new])
-    if changed:
-        keys = [{"source": source, "external_id": record.external_id} for record, _ in changed]
-        tx.many("record_supersede", [key | {"now": now, "run_id": run_id} for key in keys])
-        tx.many("record_change", [change_of(record, digest, now) for record, digest in changed])
-    enqueue(tx, source, now, len(new), [record.external_id for record, _ in changed])
-    if stale:
-        tx.many("record_touch", [{"source": source, "external_id": key, "now": now} for key in stale])
-    fresh = _sight(tx, source, ids, task_id, run_id, now)
+    if todo.changed:
+        names = {"source": source, "now": now, "run_id": run_id}
+        tx.many("record_supersede", [names | {"external_id": key} for key in todo.changed])
+        tx.many("record_change", [change_of(*group[key], now) for key in todo.changed])
+    enqueue(tx, source, now, len(new), todo.changed)
+    if todo.touched:
+        tx.execute("record_touch", ids=todo.touched, now=now)
+    if todo.sighted:
+        tx.execute("sighting_note", task_id=task_id, source=source, ids=todo.sighted, run_id=run_id, now=now)
     measured = observations_of((record for record, _ in group.values()), now, run_id)
     if measured:
         tx.insert("observations", OBSERVATION_COLUMNS, measured)
-    return Outcome(len(new), len(changed), len(group) - len(new) - len(changed), fresh)
+    unchanged = len(group) - len(new) - len(todo.changed)
+    return Outcome(len(new), len(todo.changed), unchanged, todo.fresh)
 
 
-def _sight(tx: Transaction, source: str, ids: list[str], task_id: str, run_id: int, now: datetime) -> int:
-    """Note what the task saw; how much of it was new to this task, or has changed since it saw it last."""
-    rows = tx.all("sighting_known", task_id=task_id, source=source, ids=ids)
-    seen = {row["external_id"]: row["last_seen_at"] for row in rows}
-    changed = {
-        row["external_id"] for row in rows if row["changed_at"] and row["changed_at"] > row["last_seen_at"]
-    }
-    tx.insert(
-        "sightings",
-        SIGHTING_COLUMNS,
-        [(task_id, source, key, now, now, run_id) for key in ids if key not in seen],
-    )
-    stale = [key for key, last in seen.items() if key in changed or now - last > TOUCH_AFTER]
-    if stale:
-        names = {"task_id": task_id, "source": source, "run_id": run_id, "now": now}
-        tx.many("sighting_touch", [names | {"external_id": key} for key in stale])
-    return len(ids) - len(seen) + len(changed)
+@dataclass(slots=True)
+class Todo:
+    """What is to be written of the records of one source on one page."""
+
+    new: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
+    # The numbers of unchanged records that were not seen for so long that it is worth noting.
+    touched: list[int] = field(default_factory=list)
+    # What the task is to be noted as having seen.
+    sighted: list[str] = field(default_factory=list)
+    # How many the task had not seen yet, or not as they are now.
+    fresh: int = 0
+
+    @classmethod
+    def of(cls, rows: Iterable[Row], hashes: Mapping[str, str], now: datetime) -> Todo:
+        """Decide by what `record_standing` tells, in the order of the page; what it leaves out is as it should be."""
+        todo, standing = cls(), {row["external_id"]: row for row in rows}
+        for key in hashes:
+            if (row := standing.get(key)) is None:
+                continue
+            known, sighted_at, is_changed = row["content_hash"], row["sighted_at"], False
+            if known is None:
+                todo.new.append(key)
+            elif known != hashes[key]:
+                todo.changed.append(key)
+                is_changed = True
+            elif now - row["last_seen_at"] > TOUCH_AFTER:
+                todo.touched.append(row["id"])
+            changed_at = now if is_changed else row["changed_at"]
+            is_fresh = sighted_at is None or (changed_at is not None and changed_at > sighted_at)
+            todo.fresh += is_fresh
+            if is_fresh or now - sighted_at > TOUCH_AFTER:
+                todo.sighted.append(key)
+        return todo
 
 
 def save_rejects(

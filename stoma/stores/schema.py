@@ -21,6 +21,9 @@ _PART = re.compile(r"\w+ -> '\w+' as (\w+)")
 _ALIAS = re.compile(r"(\w+) as (\w+)")
 _HEADER = re.compile(r"^-- min_program: *(\d+\.\d+\.\d+) *$", re.MULTILINE)
 
+UNCHANGED = "nothing was changed; go on with the Stoma from before, and report this"
+"""What to do when a migration fails."""
+
 Applied = Mapping[int, str | None]
 """The oldest program by the number of each migration that was applied; None where that was not kept yet."""
 
@@ -33,6 +36,11 @@ class Migration:
     name: str
     text: str
     min_program: str
+
+    @property
+    def title(self) -> str:
+        """What it is called in messages."""
+        return f"migration {self.number} ({self.name})"
 
 
 @cache
@@ -57,6 +65,11 @@ def columns_of(word: str) -> frozenset[str]:
     if word == "json":
         found.update(name for text in texts for name in _PART.findall(text))
     return frozenset(found.union(new for text in texts for old, new in _ALIAS.findall(text) if old in found))
+
+
+def declarations() -> Sequence[tuple[int, str, str]]:
+    """Number, dialect if it is for one alone, and text as it is written of each migration, in order."""
+    return sorted((int(stem.partition("_")[0]), of, text) for stem, of, text in _files())
 
 
 def _files() -> list[tuple[str, str, str]]:

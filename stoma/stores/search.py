@@ -1,20 +1,43 @@
-"""The index of words over records, built right behind the writer, and what is asked of it. Speaks no dialect."""
+"""The index of words over records, built right behind the writer, and what is asked of it. Speaks no dialect.
+
+parse         what the query asks for
+ids           the newest records that match in the title, and the newest that match anywhere: some hundred
+ranked        these, best first, by their texts; the same on both databases, whatever these think of ranking
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
-from stoma.stores.base import Database, Row, Transaction
+from stoma.errors import UsageError
+from stoma.query import Node, parse, wanted
+from stoma.stores.base import Database, Reader, Row, Transaction
+from stoma.stores.indexing import Index
 from stoma.stores.questions import Selection
+from stoma.stores.ranking import ranked
+from stoma.stores.wordlists import BLOCK_BITS, fts5_query, marks, tsquery
+
+CANDIDATES = 100
+"""How many of the newest hits are ranked at least, of those in titles and of all."""
+
+OF_PHRASES = 30
+"""The same for a query with a phrase: PostgreSQL has to look into each record that has all of its words."""
+
+MOST_BLOCKS = 8
+"""Blocks of records that are asked for at once; each time twice as many, up to these."""
+
+LITTLE = 5_000
+"""Records that a task has seen at most, for its source to be asked for."""
 
 QUEUE_COLUMNS = ("source", "stored_at", "added", "changed_ids")
 
 
 @dataclass(frozen=True, slots=True)
 class Lag:
-    """What is stored and not in the index yet: how many records, and since when."""
+    """What is stored and not in the index yet: how many records at most, and since when."""
 
     records: int = 0
     since: datetime | None = None
@@ -38,10 +61,11 @@ def enqueue(
 
 
 class Search:
-    """Asks for words."""
+    """Asks for words; `index` takes up what is there to be found."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.index = Index(database)
 
     def find(
         self, query: str, selection: Selection, limit: int, *, order: str = "best", before: int | None = None
@@ -51,8 +75,150 @@ class Search:
         `order` is `best` or `newest`; newest first goes on below the record number `before`. Raises UsageError where
         the query cannot be understood.
         """
-        raise NotImplementedError
+        node = parse(query)
+        if order not in ("best", "newest"):
+            raise UsageError(f'order is "{order}"', "write best or newest")
+        with self._reading() as reader:
+            if order == "newest":
+                found = _Hits(reader, self._database.dialect, node, selection).newest(
+                    limit + 1, before=before
+                )
+            else:
+                hits = _Hits(reader, self._database.dialect, node, selection)
+                most = max(OF_PHRASES if _seeks_phrase(node) else CANDIDATES, 2 * limit)
+                ids = {*hits.newest(most, in_title=True), *hits.newest(most)}
+                found = ranked(reader.all("search_texts", ids=sorted(ids)), node) if ids else []
+            return Found(_rows(reader, found[:limit]), len(found) > limit, _lag(reader))
+
+    def ids(self, query: str, selection: Selection, limit: int, before: int | None = None) -> list[int]:
+        """The numbers of the records that `find` gives newest first. Raises UsageError."""
+        node = parse(query)
+        with self._reading() as reader:
+            return _Hits(reader, self._database.dialect, node, selection).newest(limit, before=before)
+
+    @contextmanager
+    def _reading(self) -> Iterator[Reader]:
+        """Something to ask that looks into the index before all else."""
+        if self._database.one_writer:
+            with self._database.reader() as reader:
+                yield reader
+            return
+        with self._database.transaction() as tx:
+            tx.one("search_by_index")
+            yield tx
 
     def lag(self) -> Lag:
         """What is not in the index yet."""
-        raise NotImplementedError
+        with self._database.reader() as reader:
+            return _lag(reader)
+
+    def last_queued(self) -> int | None:
+        """The number of what was stored last and is not in the index yet; None where nothing waits."""
+        with self._database.reader() as reader:
+            row = reader.one("search_queue_last")
+        return row["id"] if row is not None else None
+
+    def rebuild(self) -> Iterator[tuple[int, int]]:
+        """Build the index anew from the records: how far it is, of how many; see `Index.rebuild`."""
+        yield from self.index.rebuild()
+
+    def check(self) -> int:
+        """How many records are neither in the index nor waiting for it: there should be none."""
+        return self.index.check()
+
+
+class _Hits:
+    """The numbers of the records that a query and a selection mean."""
+
+    def __init__(self, reader: Reader, dialect: str, node: Node, selection: Selection) -> None:
+        self._reader = reader
+        self._dialect = dialect
+        self._node = node
+        self._marks = marks(selection.kind, selection.source or self._source_of(selection.task))
+        self._where = {name: getattr(selection, name) for name in ("since", "until")} | {
+            "task_id": selection.task
+        }
+        # First and last number that come into question; None until it is known.
+        self._bounds: tuple[int, int] | None = None
+
+    def newest(self, limit: int, *, before: int | None = None, in_title: bool = False) -> list[int]:
+        """At most `limit` numbers, greatest first."""
+        low, high = self._bounds = self._bounds or self._within()
+        high = min(high, before - 1) if before is not None else high
+        if low > high:
+            return []
+        if self._dialect == "sqlite":
+            query = fts5_query(self._node, self._marks, in_title=in_title)
+            return self._ask(query, low, high, limit)
+        return self._by_blocks(low, high, limit, in_title)
+
+    def _by_blocks(self, low: int, high: int, limit: int, in_title: bool) -> list[int]:
+        """For an index that has no order: some of the newest records, twice as many, and so on.
+
+        Where a first look at the newest finds too little, hits that are few in all are taken as they come.
+        """
+        found: list[int] = []
+        last, size = high >> BLOCK_BITS, 1
+        while last >= low >> BLOCK_BITS:
+            first = max(last - size + 1, low >> BLOCK_BITS)
+            blocks = range(first, last + 1)
+            query = tsquery(self._node, self._marks, in_title=in_title, blocks=blocks)
+            found += self._ask(query, low, high, limit - len(found))
+            if len(found) >= limit:
+                break
+            # Where hits are looked at one by one, for a phrase or what a task has seen, that would cost as much again.
+            is_cheap = self._where["task_id"] is None and not _seeks_phrase(self._node)
+            if is_cheap and last == high >> BLOCK_BITS and first > low >> BLOCK_BITS:
+                query = tsquery(self._node, self._marks, in_title=in_title)
+                every = self._ask(query, low, high, limit + 1, most=limit + 1)
+                if len(every) <= limit:
+                    return every
+            last, size = first - 1, min(2 * size, MOST_BLOCKS)
+        return found
+
+    def _ask(self, query: str, low: int, high: int, limit: int, most: int | None = None) -> list[int]:
+        values = {"query": query, "low": low, "high": high, "limit": limit, "most": most}
+        return [row["id"] for row in self._reader.all("search_ids", **values, **self._where)]
+
+    def _source_of(self, task: str | None) -> str | None:
+        """The source of all that a task has seen, where that is one and the task has not seen much.
+
+        A word that is everywhere need then not be looked for among the records of others.
+        """
+        if task is None:
+            return None
+        rows = self._reader.all("search_task", task_id=task, most=LITTLE)
+        return rows[0]["source"] if len(rows) == 1 and rows[0]["count"] < LITTLE else None
+
+    def _within(self) -> tuple[int, int]:
+        """The first and the last record that come into question by their time."""
+        low = high = None
+        if self._where["since"] is not None:
+            low = self._number("search_since", since=self._where["since"])
+        if self._where["until"] is not None:
+            high = self._number("search_until", until=self._where["until"])
+        last = self._number("search_last")
+        if last is None or (self._where["since"] and low is None) or (self._where["until"] and high is None):
+            return 1, 0
+        return low or 1, min(last, high if high is not None else last)
+
+    def _number(self, statement: str, **values: datetime) -> int | None:
+        row = self._reader.one(statement, **values)
+        return row["id"] if row is not None else None
+
+
+def _seeks_phrase(node: Node) -> bool:
+    return any(len(term.words) > 1 for term in wanted(node))
+
+
+def _rows(reader: Reader, ids: Sequence[int]) -> list[Row]:
+    """These records, in this order; one that was just deleted is left out."""
+    by_id = {row["id"]: row for row in reader.all("search_rows", ids=list(ids))} if ids else {}
+    return [by_id[number] for number in ids if number in by_id]
+
+
+def _lag(reader: Reader) -> Lag:
+    row = reader.one("search_lag")
+    if row is None or row["stored_at"] is None:
+        return Lag()
+    return Lag(int(row["records"]), row["stored_at"])

@@ -6,28 +6,29 @@ import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
 from stoma import __version__
-from stoma.errors import Conflict, StoreUnavailable
+from stoma.errors import Conflict, StoreError, StoreUnavailable
 from stoma.stores.base import Database, Transaction, statements
+from stoma.stores.copying_sqlite import SqliteSide
+from stoma.stores.filesystems import refuse_remote
 from stoma.stores.lockfile import SchedulerLock
-from stoma.stores.schema import Applied, is_current, migrations, refuse_older
-from stoma.stores.sqlite_errors import BUSY_SECONDS, translated
+from stoma.stores.schema import UNCHANGED, Applied, Migration, is_current, migrations, refuse_older
+from stoma.stores.sqlite_errors import BUSY_SECONDS, code_of, is_busy, translated
+from stoma.stores.sqlite_file import STEP_SECONDS, Files, connect
 from stoma.stores.sqlite_rows import Cursor, encode
 from stoma.stores.sqlite_sharing import Group, Job
+from stoma.stores.tables import Table
 
 T = TypeVar("T")
 
 HURRIED_SECONDS = 1.0
 """The same while the program is stopping."""
-
-STEP_SECONDS = 0.25
-"""How long SQLite itself waits for another process before it lets us look whether we are to hurry."""
 
 MOST_TOGETHER = 16
 """How many transactions share one commit at most, so that the first of them does not wait for long."""
@@ -63,13 +64,19 @@ class SqliteDatabase(Database):
         # Connections that nobody reads with just now; threads come and go, so none belongs to a thread.
         self._idle: deque[Cursor] = deque()
         self._closed = False
+        refuse_remote(path)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StoreUnavailable(f"{path.parent} cannot be made: {error.strerror}") from None
+        self._files = Files(path)
         self._writer = self._connect()
-        self._file = self._identity()
+        self._files.check()
         self._cursor = Cursor(self._writer, self._statements)
+
+    @property
+    def place(self) -> str:
+        return str(self.path)
 
     def now(self) -> datetime:  # replaced by the clock that was handed in
         raise NotImplementedError
@@ -80,7 +87,7 @@ class SqliteDatabase(Database):
         until = time.monotonic() + self._patience
         self._take_turn()
         try:
-            self._check_file()
+            self._files.check(self._writer)
             with translated(self.path):
                 with self._member(until) as group:
                     yield self._cursor
@@ -116,7 +123,7 @@ class SqliteDatabase(Database):
             return job.result()
 
     def _work_off(self, until: float) -> None:
-        self._check_file()
+        self._files.check(self._writer)
         while self._jobs:
             job = self._jobs.popleft()
             try:
@@ -202,6 +209,8 @@ class SqliteDatabase(Database):
             self._close_group(group, error)
             raise
         self._close_group(group, None)
+        if self._give_up_at == float("inf"):
+            self._files.tend(self._writer)
 
     def _close_group(self, group: Group, error: BaseException | None) -> None:
         self._group = None
@@ -225,28 +234,13 @@ class SqliteDatabase(Database):
             with translated(self.path):
                 raise group.error
 
-    def _identity(self) -> tuple[int, int] | None:
-        try:
-            found = self.path.stat()
-        except OSError:
-            return None
-        return (found.st_dev, found.st_ino)
-
-    def _check_file(self) -> None:
-        """A file that was deleted under us would take everything that is written and keep nothing."""
-        if self._identity() != self._file:
-            raise StoreUnavailable(
-                f"{self.path} was removed or replaced while it was in use",
-                "put the file back, or restart to begin with the one that is there now",
-            )
-
     def _begin(self, until: float) -> None:
         while True:
             try:
                 self._writer.execute("begin immediate")
                 return
             except sqlite3.OperationalError as error:
-                if str(error) != "database is locked" or time.monotonic() > min(until, self._give_up_at):
+                if not is_busy(error) or time.monotonic() > min(until, self._give_up_at):
                     raise
 
     def hurry(self) -> None:
@@ -255,7 +249,7 @@ class SqliteDatabase(Database):
 
     @contextmanager
     def reader(self) -> Iterator[Cursor]:
-        self._check_file()
+        self._files.check()
         with translated(self.path):
             try:
                 cursor = self._idle.pop()
@@ -268,9 +262,22 @@ class SqliteDatabase(Database):
                 if self._closed:
                     self._close_idle()
 
-    def migrate(self, program: str = __version__) -> None:
+    def is_fresh(self) -> bool:
+        return not self._applied()
+
+    @contextmanager
+    def snapshot(self) -> Iterator[SqliteSide]:
+        with self.reader() as cursor, cursor.held() as connection:
+            yield SqliteSide(connection, cursor)
+
+    @contextmanager
+    def filling(self, tables: Iterable[Table]) -> Iterator[SqliteSide]:
+        with self.transaction() as cursor:
+            yield SqliteSide(self._writer, cursor)
+
+    def migrate(self, program: str = __version__, known: Sequence[Migration] | None = None) -> None:
         # Asked first, because a program that only reads should not have to write.
-        known = migrations(self.dialect)
+        known = migrations(self.dialect) if known is None else known
         applied = self._applied()
         refuse_older(applied, known, program, str(self.path))
         if is_current(applied, known):
@@ -287,23 +294,41 @@ class SqliteDatabase(Database):
             refuse_older(applied, known, program, str(self.path))
             for one in known:
                 if one.number not in applied:
-                    for statement in _statements_of(one.text):
-                        write(statement)
+                    self._apply(one)
                     row = (one.number, one.name, encode(self.now()), one.min_program)
                     write("insert into schema_migrations values (?, ?, ?, ?)", row)
                 elif applied[one.number] is None:
                     which = (one.min_program, one.number)
                     write("update schema_migrations set min_program = ? where number = ?", which)
 
+    def _apply(self, one: Migration) -> None:
+        try:
+            with translated(self.path):
+                for statement in _statements_of(one.text):
+                    self._writer.execute(statement)
+        except (sqlite3.Error, Conflict) as error:
+            raise StoreError(f"{self.path}: {one.title} failed: {error}", UNCHANGED) from error
+
     def _applied(self) -> Applied:
         """What was applied; of tables from before that was kept, only the numbers."""
         with translated(self.path):
             for least in ("min_program", "null"):
-                with suppress(sqlite3.OperationalError):
+                try:
                     return dict(
                         self._writer.execute(f"select number, {least} from schema_migrations").fetchall()  # noqa: S608
                     )
+                except sqlite3.OperationalError as error:
+                    # No such table or column, and nothing else: a file that cannot be read is not an empty one.
+                    if code_of(error) != sqlite3.SQLITE_ERROR:
+                        raise
         return {}
+
+    def vacuum(self, *, full: bool) -> None:
+        from stoma.stores import sqlite_care
+
+        sqlite_care.optimize(self.path)
+        if full:
+            sqlite_care.vacuum(self.path)
 
     @contextmanager
     def sole_scheduler(self, owner: str) -> Iterator[None]:
@@ -339,32 +364,7 @@ class SqliteDatabase(Database):
         if self._closed:
             raise StoreUnavailable(f"{self.path} is closed", "the program is stopping")
         with translated(self.path):
-            connection = sqlite3.connect(
-                self.path, timeout=STEP_SECONDS, isolation_level=None, check_same_thread=False
-            )
-            try:
-                _use_wal(connection)
-                connection.execute(f"pragma synchronous = {self._synchronous}")
-                connection.execute("pragma cache_size = -16000")
-                connection.execute("pragma temp_store = memory")
-            except BaseException:
-                connection.close()
-                raise
-        return connection
-
-
-def _use_wal(connection: sqlite3.Connection) -> None:
-    """Switching a new file to WAL fails at once when another process does the same; then it is done soon."""
-    until = time.monotonic() + BUSY_SECONDS
-    while True:
-        try:
-            if connection.execute("pragma journal_mode").fetchone()[0] != "wal":
-                connection.execute("pragma journal_mode = wal")
-            return
-        except sqlite3.OperationalError as error:
-            if str(error) != "database is locked" or time.monotonic() > until:
-                raise
-            time.sleep(0.02)
+            return connect(self.path, self._synchronous)
 
 
 def _statements_of(text: str) -> Iterator[str]:

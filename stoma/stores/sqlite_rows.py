@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -38,6 +39,17 @@ class Cursor:
         """Let go of the connection."""
         self._connection.close()
 
+    @contextmanager
+    def held(self) -> Iterator[sqlite3.Connection]:
+        """The connection, which sees everything as it is now until the end of the block."""
+        self._connection.execute("begin")
+        try:
+            # What it sees is fixed by the first reading.
+            self._connection.execute("select count(*) from schema_migrations").fetchone()
+            yield self._connection
+        finally:
+            self._connection.execute("rollback")
+
     def all(self, name: str, **values: Any) -> list[Row]:
         cursor = self._connection.execute(chosen(self._texts[name], values), _encoded(values))
         rows = cursor.fetchall()
@@ -68,7 +80,7 @@ class Cursor:
         marks = ", ".join("?" * len(columns))
         self._connection.executemany(
             f"insert into {table} ({', '.join(columns)}) values ({marks})",  # noqa: S608 — names are ours
-            [[encode(value) for value in row] for row in rows],
+            ([value if type(value) in PLAIN else encode(value) for value in row] for row in rows),
         )
 
     def lock(self, name: str) -> None:
@@ -79,9 +91,14 @@ def _encoded(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value if type(value) in PLAIN else encode(value) for name, value in values.items()}
 
 
+_WIDTH = len('"2026-01-01T00:00:00.000001Z"')
+
+
 @lru_cache(maxsize=256)
 def _text(instant: datetime) -> str:
-    return instant.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    # Twice as fast as `isoformat`; where there are no microseconds it leaves them out.
+    text = orjson.dumps(instant.astimezone(UTC), option=orjson.OPT_UTC_Z)
+    return text[1:-1].decode() if len(text) == _WIDTH else f"{text[1:20].decode()}.000000Z"
 
 
 def encode(value: Any) -> Any:

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from stoma.scheduler.base import Run, Skip, SkipReason, at_trigger
 from stoma.stores.base import Database
+from stoma.stores.keeping import kept_since
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,8 @@ class Traces:
     removed_at: datetime | None = None
     # The oldest run or skip of the task that the store still has.
     oldest: datetime | None = None
+    # Runs and skips from before this are kept no longer; None where that does not reach into the span.
+    kept_since: datetime | None = None
 
 
 def traces(database: Database, task_id: str, start: datetime, end: datetime) -> Traces:
@@ -40,6 +43,7 @@ def traces(database: Database, task_id: str, start: datetime, end: datetime) -> 
         runs += reader.all("runs_made_between", **span)
         skips = reader.all("skips_between", **span)
         agenda = reader.one("agenda_of", task_id=task_id) or {}
+        since = kept_since(reader)
         oldest = [reader.one(name, task_id=task_id) for name in ("oldest_run", "oldest_skip")]
     return Traces(
         runs=[Run.from_row(row) for row in runs],
@@ -52,4 +56,5 @@ def traces(database: Database, task_id: str, start: datetime, end: datetime) -> 
         accounted_until=agenda.get("accounted_until"),
         removed_at=agenda.get("removed_at"),
         oldest=min((row["since_at"] for row in oldest if row), default=None),
+        kept_since=since if since is not None and since > start else None,
     )

@@ -96,8 +96,8 @@ class Report:
     seconds: float = 0.0
 
 
-def campaign(folder: Path, url: str, kills: int, seed: int = 0) -> Report:
-    """Kill `kills` times and check each time. Raises AssertionError."""
+def campaign(folder: Path, url: str, kills: int, seed: int = 0, settle: float = 6.0) -> Report:
+    """Kill `kills` times and check each time; the last process has `settle` seconds. Raises AssertionError."""
     chance, report, began = random.Random(seed), Report(), time.time()
     (folder / "began").write_text(repr(began))
     for _ in range(kills):
@@ -116,7 +116,7 @@ def campaign(folder: Path, url: str, kills: int, seed: int = 0) -> Report:
             check(store, report)
     last = start(folder, url)
     try:
-        time.sleep(6)
+        time.sleep(settle)
         last.send_signal(signal.SIGTERM)
         last.wait(15)
     finally:

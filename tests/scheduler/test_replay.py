@@ -18,10 +18,11 @@ import pytest
 
 from stoma.errors import BadAnswer, Stopped, StoreUnavailable
 from stoma.scheduler.base import NewRun, Run, Task, TaskStatus, hand_trigger
+from stoma.scheduler.keeping import Keeper
 from stoma.scheduler.manager import Scheduler
 from stoma.scheduler.pipeline import Control, Surroundings, execute
-from stoma.scheduler.rawpages import tidy
 from stoma.scheduler.replay import Report, replay
+from stoma.scheduler.settings import Keep
 from stoma.stores import Store
 from stoma.stores.runs import End
 from tests.support.clock import Clock
@@ -179,17 +180,16 @@ def test_no_secret_is_kept(world: World, monkeypatch: pytest.MonkeyPatch) -> Non
     assert outcome(world.again(token="${env:A_TOKEN}")) == (5, 0, 0, 0, 0)
 
 
-def test_what_has_expired_goes_in_small_steps(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stoma.stores.raw.BATCH", 2)
+def test_what_has_expired_goes_in_small_steps(world: World) -> None:
     world.run()
     world.clock.forward(days=60)
     world.run()
-    tidy(world.store)
+    Keeper(world.store).ring(Keep(), seconds=5)
     assert world.count("raw_pages") == 6
     world.clock.forward(days=31)
-    assert world.store.raw.expire(world.store.now()) == 4
+    assert world.store.raw.expire(world.store.now(), 2) == 4
     assert len(world.store.raw.attempts("t", EVER, world.store.now())) == 1
-    tidy(world.store)
+    Keeper(world.store).ring(Keep(), seconds=5)
     assert [world.count(table) for table in ("raw_pages", "raw_attempts", "raw_given")] == [3, 1, 3]
     assert outcome(world.again()) == (5, 0, 0, 0, 0)
 

@@ -110,7 +110,7 @@ def test_a_pool_that_gets_no_connection_says_why(postgres_url: str, tmp_path: Pa
         assert store.now()
 
 
-@pytest.mark.parametrize("name", ["record_hashes", "sighting_known"])
+@pytest.mark.parametrize("name", ["record_standing", "sighting_known"])
 def test_a_page_is_looked_up_by_its_ids_also_without_statistics(
     postgres_url: str, tmp_path: Path, name: str
 ) -> None:
@@ -122,7 +122,9 @@ def test_a_page_is_looked_up_by_its_ids_also_without_statistics(
             save(tx, Prepared.of(page), "t", 1, store.now())
     text = statements("postgres")[name]
     with psycopg.connect(postgres_url) as connection:
-        values = {"task_id": "t", "source": "s", "ids": Jsonb([str(number) for number in range(500)])}
+        ids = [str(number) for number in range(500)]
+        values = {"task_id": "t", "source": "s", "ids": Jsonb(ids), "hashes": Jsonb(dict.fromkeys(ids, "changed"))}
+        values["stale"] = datetime(2026, 1, 1, tzinfo=UTC)
         plan = connection.execute(f"explain analyze {text}", values).fetchall()
     told = "\n".join(row[0] for row in plan)
     assert "rows=500" in told

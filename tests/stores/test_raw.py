@@ -66,31 +66,29 @@ def test_the_newest_attempt_comes_first_and_others_tasks_do_not(store: Store, cl
 def test_what_has_expired_is_not_replayed_and_goes_step_by_step(
     store: Store, clock: Clock, monkeypatch: Any
 ) -> None:
-    monkeypatch.setattr("stoma.stores.raw.BATCH", 2)
     put(store, attempt(1), [answer()] * 5)
     put(store, attempt(2), [answer()], keep_for=3 * DAY)
-    assert store.raw.expire(clock.now) == 0
+    assert store.raw.expire(clock.now, 2) == 0
     clock.forward(days=1)
     assert [one.run_id for one in store.raw.attempts("t", NOON, clock.now)] == [2]
     assert store.raw.kept("t", clock.now).pages == 1
-    steps = [store.raw.expire(clock.now) for _ in range(4)]
+    steps = [store.raw.expire(clock.now, 2) for _ in range(4)]
     # Two answers and what they gave, two more, the last one with the attempt itself, nothing.
     assert steps == [3, 2, 2, 0]
     assert len(store.raw.answers(attempt(2))) == 1
     clock.forward(days=2)
-    assert store.raw.expire(clock.now) == 3
+    assert store.raw.expire(clock.now, 2) == 3
     assert store.raw.kept("t", clock.now).pages == 0
 
 
 def test_an_attempt_goes_behind_what_its_pages_gave(store: Store, clock: Clock, monkeypatch: Any) -> None:
-    monkeypatch.setattr("stoma.stores.raw.BATCH", 1)
     one = attempt()
     put(store, one, [answer()])
     with store.database.transaction() as tx:
         for number in (1, 2):
             save_raw(tx, Batch(one, number, [], packed([]), False, NOON + DAY), NOON)
     clock.forward(days=1)
-    assert [store.raw.expire(clock.now) for _ in range(4)] == [2, 1, 2, 0]
+    assert [store.raw.expire(clock.now, 1) for _ in range(4)] == [2, 1, 2, 0]
 
 
 def test_keys_are_packed() -> None:

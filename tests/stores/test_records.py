@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
@@ -146,6 +146,142 @@ def test_big_pages(store: Store) -> None:
     page[7] = replace(page[7], title="Edited")
     assert put(store, *page) == Outcome(changed=1, unchanged=2499)
     assert store.records.count_by_kind() == {"paper": 2500}
+
+
+ODD = [
+    "\\N",
+    "\\",
+    "\\.",
+    "a\tb",
+    "a\nb",
+    "a\rb",
+    '"',
+    "'",
+    "{}",
+    "[1]",
+    "量",
+    "\x01",
+    "a\\nb",
+    " ",
+    "%s",
+    ":a",
+    "0",
+]
+
+
+def test_any_letters_come_back_as_they_went_in(store: Store) -> None:
+    page = [
+        replace(
+            PAPER,
+            external_id=text,
+            title=text,
+            summary=text,
+            authors=(text,),
+            attributes={text: [text, None]},
+        )
+        for text in ODD
+    ]
+    assert put(store, *page) == Outcome(new=len(page), fresh=len(page))
+    for record in page:
+        row = store.records.get("arxiv", record.external_id)
+        assert row is not None
+        assert (row["title"], row["summary"], row["authors"]) == (
+            record.title,
+            record.summary,
+            list(record.authors),
+        )
+        assert (row["attributes"], row["updated_at"]) == (record.attributes, record.updated_at)
+    # Also where they are looked up.
+    assert put(store, *page) == Outcome(unchanged=len(page))
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_one_odd_text_in_a_row_of_plain_ones(store: Store, odd: str) -> None:
+    put(store, replace(PAPER, title=odd), replace(PAPER, external_id="2"))
+    rows = {row["external_id"]: row["title"] for row in store.records.newest(10)}
+    assert rows == {PAPER.external_id: odd, "2": PAPER.title}
+
+
+@pytest.mark.parametrize(
+    "at",
+    [
+        datetime(2026, 5, 1, 0, 0, 0, 1, UTC),
+        datetime(2026, 5, 1, 12, tzinfo=timezone(timedelta(hours=-3, minutes=-30))),
+        datetime(1, 1, 1, tzinfo=UTC),
+        datetime(9999, 12, 31, 23, 59, 59, 999999, UTC),
+    ],
+)
+def test_any_instant_comes_back_as_it_went_in(store: Store, at: datetime) -> None:
+    put(store, replace(PAPER, published_at=at, updated_at=None))
+    row = store.records.get("arxiv", PAPER.external_id)
+    assert row is not None
+    assert (row["published_at"], row["updated_at"]) == (at, None)
+
+
+def test_what_was_stored_by_an_earlier_program_is_unchanged() -> None:
+    # A content hash that came out otherwise would make a version of every record there is.
+    assert sealed(PAPER)[1] == "96b0f993dbda7e6b1268664308317425"
+    assert sealed(Record("s", "1", "entry"))[1] == "f8cb2a3ad48c62d9ad800ddf729cd01d"
+
+
+def test_records_have_numbers_in_the_order_of_their_page(store: Store) -> None:
+    ids = ["10", "b", "9", "a" * 40, "1", "aa"]
+    put(store, *(replace(PAPER, external_id=key) for key in ids))
+    assert [row["external_id"] for row in reversed(store.records.newest(10))] == ids
+
+
+def test_one_page_may_hold_all_that_can_become_of_a_record(store: Store, clock: Clock) -> None:
+    old, edited, young, foreign = (
+        replace(PAPER, external_id=key) for key in ("old", "edited", "young", "foreign")
+    )
+    put(store, old, edited)
+    clock.forward(hours=20)
+    put(store, young)
+    put(store, foreign, task="other", run=2)
+    clock.forward(hours=10)
+    page = [old, replace(edited, title="Edited"), young, foreign, replace(PAPER, external_id="new")]
+    assert put(store, *page, run=3) == Outcome(new=1, changed=1, unchanged=3, fresh=3)
+    rows = [store.records.get("arxiv", record.external_id) for record in page]
+    seen = {row["external_id"]: (row["version"], row["last_seen_at"] == clock.now) for row in rows if row}
+    # `young` and `foreign` were seen within a day: not worth a write.
+    assert seen == {
+        "old": (1, True),
+        "edited": (2, True),
+        "young": (1, False),
+        "foreign": (1, False),
+        "new": (1, True),
+    }
+    with store.database.reader() as reader:
+        sights = {key: reader.all("sightings_of", source="arxiv", external_id=key) for key in seen}
+    runs = {key: [(row["task_id"], row["run_id"]) for row in rows] for key, rows in sights.items()}
+    assert runs == {
+        "old": [("t", 3)], "edited": [("t", 3)], "young": [("t", 1)], "foreign": [("other", 2), ("t", 3)],
+        "new": [("t", 3)],
+    }  # fmt: skip
+    first = {key: rows[0]["first_seen_at"] for key, rows in sights.items()}
+    assert first["old"] == first["edited"] == clock.now - timedelta(hours=30)
+    # And nothing more is to be done of it.
+    assert put(store, *page, run=4) == Outcome(unchanged=5)
+
+
+def test_a_record_is_touched_also_where_the_task_saw_it_lately(store: Store, clock: Clock) -> None:
+    put(store, PAPER)
+    clock.forward(hours=20)
+    put(store, PAPER, task="other")
+    clock.forward(hours=10)
+    assert put(store, PAPER, task="other") == Outcome(unchanged=1)
+    row = store.records.get("arxiv", PAPER.external_id)
+    assert row is not None
+    assert row["last_seen_at"] == clock.now
+
+
+def test_a_change_that_another_task_brought_is_fresh_once(store: Store, clock: Clock) -> None:
+    put(store, PAPER)
+    clock.forward(hours=1)
+    put(store, replace(PAPER, title="Edited"), task="other", run=2)
+    clock.forward(hours=1)
+    assert put(store, replace(PAPER, title="Edited"), run=3) == Outcome(unchanged=1, fresh=1)
+    assert put(store, replace(PAPER, title="Edited"), run=4) == Outcome(unchanged=1)
 
 
 def test_two_tasks_may_bring_the_same_new_records_at_once(store: Store) -> None:

@@ -51,7 +51,8 @@ def test_what_is_trending(store: Store, clock: Clock) -> None:
         "description": "What it is", "language": "Rust", "url": "https://github.com/Owner/Name",
         "stars": 1500, "forks": 12, "version": 1, "first_seen_at": clock.now, "last_seen_at": clock.now,
         "topics": None, "license": None, "homepage": None, "is_fork": None, "is_archived": None,
-        "open_issues": None, "created_at": None, "pushed_at": None,
+        "open_issues": None, "created_at": None, "pushed_at": None, "external_id": "7", "default_branch": None,
+        "is_template": None, "size_kb": None, "stars_daily": 300,
     }  # fmt: skip
 
 
@@ -149,6 +150,6 @@ def test_the_newest_are_found_by_index(store: Store, url: str) -> None:
         rows = reader._connection.execute(f"{ask} select * from repositories order by id desc limit 20")
         plan = "\n".join(str(tuple(row.values()) if isinstance(row, dict) else tuple(row)) for row in rows)
     # Each measure by the key of its record, a name without its case by its own index.
-    assert plan.count("observations_pkey" if ask == "explain" else "sqlite_autoindex_observations_1") == 4
+    assert plan.count("observations_pkey" if ask == "explain" else "sqlite_autoindex_observations_1") == 6
     assert "repositories_by_name" in plan
     assert not [word for word in ("Seq Scan", "SCAN", "TEMP B-TREE") if word in plan], plan

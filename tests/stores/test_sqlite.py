@@ -108,7 +108,7 @@ def test_a_file_that_another_program_holds_is_waited_for_and_while_stopping_it_i
         other.execute("begin immediate")
         store.database.hurry()
         began = time.monotonic()
-        with pytest.raises(StoreUnavailable, match="database is locked"):
+        with pytest.raises(StoreUnavailable, match="another program holds the file"):
             store.agenda.enable("a", True, store.now())
         assert time.monotonic() - began < 3
         other.execute("rollback")
@@ -170,6 +170,13 @@ def test_asking_who_holds_the_lock_does_not_take_it(tmp_path: Path) -> None:
         for thread in threads:
             thread.join()
     assert set(found) <= {None, "me", "another process"}
+
+
+def full() -> sqlite3.OperationalError:
+    """What SQLite says of a full disk."""
+    error = sqlite3.OperationalError("database or disk is full")
+    error.sqlite_errorcode = sqlite3.SQLITE_FULL
+    return error
 
 
 # -- transactions that share a commit ------------------------------------------------------------------------
@@ -261,7 +268,7 @@ def test_a_commit_that_fails_is_told_to_all(group: Group) -> None:
 
         def execute(self, text: str) -> Any:
             if text == "commit":
-                raise sqlite3.OperationalError("database or disk is full")
+                raise full()
             return real.execute(text)
 
         def __getattr__(self, name: str) -> Any:
@@ -375,7 +382,7 @@ def test_work_whose_commit_fails_is_told_to_all(crowd: Crowd) -> None:
     class Full:
         def execute(self, text: str) -> Any:
             if text == "commit":
-                raise sqlite3.OperationalError("database or disk is full")
+                raise full()
             return real.execute(text)
 
         def __getattr__(self, name: str) -> Any:

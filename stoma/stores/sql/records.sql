@@ -16,11 +16,7 @@ update records set
 where source = :source and external_id = :external_id;
 
 -- name: record_touch
-update records set last_seen_at = :now where source = :source and external_id = :external_id;
-
--- name: sighting_touch
-update sightings set last_seen_at = :now, run_id = :run_id
-where task_id = :task_id and source = :source and external_id = :external_id;
+update records set last_seen_at = :now where id in ({ids});
 
 -- name: record_get
 select * from records where source = :source and external_id = :external_id;

@@ -10,9 +10,12 @@ create table search_queue (
     -- How many it brought.
     added bigint not null,
     -- The external ids of those that it changed.
-    changed_ids {json} not null
+    changed_ids {json} not null,
+    -- Instead of a page: all records with numbers above the one, up to the other.
+    after_id bigint,
+    up_to_id bigint
 );
 
 -- What was stored before there was an index.
-insert into search_queue (source, stored_at, added, changed_ids)
-select source, first_seen_at, count(*), '[]' from records group by source, first_seen_at order by first_seen_at;
+insert into search_queue (source, stored_at, added, changed_ids, after_id, up_to_id)
+select '', min(first_seen_at), count(*), '[]', 0, max(id) from records having count(*) > 0;

@@ -1,0 +1,87 @@
+"""`GET /api/export`: records as JSON Lines or CSV, streamed in constant memory."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+
+from waitress.channel import ClientDisconnected
+
+from stoma.api.answers import Answer, Stream
+from stoma.api.queries import known
+from stoma.errors import StomaError, UsageError
+from stoma.export import Export, Form
+from stoma.log import log_details, logger
+from stoma.scheduler.manager import Scheduler
+from stoma.scheduler.selecting import selection_of
+from stoma.stores.extracts import Wanted
+from stoma.wording import listed, shown
+
+MOST_AT_ONCE = 2
+"""How many exports are sent at the same time: each keeps a thread of the server busy, and others have questions too."""
+
+SELECTING = ("kind", "source", "task", "since", "until")
+PARAMETERS = ("format", *SELECTING, "q", "view", "safe_for_spreadsheets")
+TYPES = {"jsonl": "application/x-ndjson; charset=utf-8", "csv": "text/csv; charset=utf-8; header=present"}
+
+_places = threading.BoundedSemaphore(MOST_AT_ONCE)
+
+
+def export(scheduler: Scheduler, query: Mapping[str, str]) -> Answer | Stream:
+    """Records, all of them: `format` (jsonl or csv), `kind`, `source`, `task`, `since`, `until`, `q`, `view`."""
+    given = known(query, PARAMETERS)
+    form = _form(given)
+    words = {name: given.get(name) for name in SELECTING}
+    selection = selection_of(scheduler.config, scheduler.store, **words)
+    work = Export(scheduler.store, Wanted(selection, given.get("view"), given.get("q")), form)
+    if not _places.acquire(blocking=False):
+        return Answer(
+            {
+                "error": "Service Unavailable",
+                "message": f"{MOST_AT_ONCE} exports are being sent already",
+                "hint": "try again when one of them is done, or use `stoma export`",
+            },
+            503,
+        )
+    pieces = _pieces(work)
+    # From here on whoever closes it, or forgets it, gives the place back.
+    next(pieces)
+    headers = {
+        "Content-Type": TYPES[form.format],
+        "Content-Disposition": f'attachment; filename="{work.wanted.view or "records"}.{form.format}"',
+    }
+    if work.not_indexed:
+        headers["Stoma-Not-Indexed"] = str(work.not_indexed)
+    return Stream(pieces, headers)
+
+
+def _pieces(work: Export) -> Iterator[bytes]:
+    """Nothing when the first rows are there, then the export; raises what is wrong before that."""
+    try:
+        chunks = work.chunks()
+        first = next(chunks)
+        yield b""
+        try:
+            yield first
+            yield from chunks
+        except Exception as error:
+            told = error.message if isinstance(error, StomaError) else repr(error)
+            logger.error("an export over HTTP ended early: {}", told)
+            log_details(error)
+            # The answer has begun: only a connection that ends too soon can say that it is not whole.
+            raise ClientDisconnected from None
+    finally:
+        _places.release()
+
+
+def _form(given: Mapping[str, str]) -> Form:
+    format_ = given.get("format", "jsonl")
+    safe = given.get("safe_for_spreadsheets", "false")
+    if safe not in ("true", "false"):
+        raise UsageError(f'safe_for_spreadsheets: found "{shown(safe)}", expected true or false')
+    form = Form(format_, for_spreadsheets=safe == "true")
+    if format_ not in TYPES:
+        raise UsageError(
+            f"over HTTP there is no {format_}, only {listed(TYPES)}", "`stoma export` writes Parquet"
+        )
+    return form

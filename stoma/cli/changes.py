@@ -1,0 +1,130 @@
+"""`stoma changes`: what is new, what has changed, what went up most."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from stoma.cli.context import config_option, demo_option, json_option, opened
+from stoma.cli.output import local, print_json, print_table, reporting, tell, tell_warning
+from stoma.log import clean
+
+if TYPE_CHECKING:
+    from stoma.stores.base import Row
+    from stoma.stores.changes import Changes, Count
+    from stoma.stores.rising import Rise
+
+LONGEST_TITLE = 70
+
+SINCE = "How far to look back: 7d, 12h, 2026-11-23, today."
+
+
+@click.command()
+@click.option("--since", default="7d", show_default=True, metavar="WHEN", help=SINCE)
+@click.option("--kind", metavar="KIND", help="Only records of this kind: paper, repository, filing, entry …")
+@click.option("--source", metavar="SOURCE", help="Only records of this source.")
+@click.option("--task", "task_id", metavar="TASK", help="Only what this task has seen.")
+@click.option(
+    "--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="Show so many of each."
+)
+@config_option
+@demo_option
+@json_option
+@reporting
+def changes(
+    since: str,
+    kind: str | None,
+    source: str | None,
+    task_id: str | None,
+    limit: int,
+    config_file: Path | None,
+    demo: bool,
+    as_json: bool,
+) -> None:
+    """What is new, what has changed and in which fields, and which measures went up most."""
+    from stoma.scheduler.selecting import selection_of
+
+    with opened(config_file, demo=demo, must_exist=True) as here:
+        selection = selection_of(here.config, here.store, kind=kind, source=source, task=task_id, since=since)
+        found = here.store.questions.changes(selection, here.store.now(), limit=limit)
+        _help(kind, here.store.questions.kinds() if kind else (), "kind")
+        _help(source, here.store.questions.sources() if source else (), "source")
+        zone = here.config.timezone
+    if as_json:
+        print_json(found.as_dict())
+        return
+    tell(f"since {local(found.since, zone)}")
+    tell(f"new:     {_counts(found.new_counts)}")
+    tell(f"changed: {_counts(found.changed_counts)}")
+    _show(found, zone)
+
+
+def _help(name: str | None, known: Sequence[str], what: str) -> None:
+    from stoma.wording import did_you_mean, shown
+
+    if name is not None and name not in known:
+        near = did_you_mean(name, known)
+        tell_warning(f'there is no record of a {what} "{shown(name)}"{near}')
+
+
+def _show(found: Changes, zone: str) -> None:
+    rows = [(local(row["first_seen_at"], zone), row["kind"], *_names(row)) for row in found.new.rows]
+    if rows:
+        _heading("new")
+        print_table(("first seen", "kind", "id", "title"), rows, empty="")
+    changed = [
+        (
+            local(one.changed_at, zone),
+            one.row["kind"],
+            *_names(one.row),
+            ", ".join(one.fields) or "nothing any more",
+        )
+        for one in found.changed
+    ]
+    if changed:
+        _heading("changed")
+        print_table(("changed", "kind", "id", "title", "fields"), changed, empty="")
+    for measure, rises in found.risen.by_difference.items():
+        _heading(f"{measure}: up most")
+        _show_rises(rises)
+        in_percent = found.risen.by_percent[measure]
+        if in_percent:
+            _heading(f"{measure}: up most in percent")
+            _show_rises(in_percent)
+    if found.risen.looked_back_to is not None and found.risen.by_difference:
+        tell(f"what was measured last before {local(found.risen.looked_back_to, zone)} was left out")
+
+
+def _show_rises(rises: Sequence[Rise]) -> None:
+    from stoma.cli.show import number_text
+
+    rows = [
+        (
+            *_names(rise.row),
+            number_text(rise.before),
+            number_text(rise.latest),
+            number_text(rise.difference, signed=True),
+            "" if rise.percent is None else f"{rise.percent:+,.1f} %",
+        )
+        for rise in rises
+    ]
+    print_table(("id", "title", "then", "now", "difference", "percent"), rows, empty="", numbers=4)
+
+
+def _heading(text: str) -> None:
+    tell("")
+    click.secho(clean(text), bold=True)
+
+
+def _names(row: Row) -> tuple[str, str]:
+    title = row["title"]
+    short = title if len(title) <= LONGEST_TITLE else title[: LONGEST_TITLE - 1] + "…"
+    return f"{row['source']}:{row['external_id']}", " ".join(short.split())
+
+
+def _counts(counts: Sequence[Count]) -> str:
+    words = [f"{one.count:,}{'' if one.is_exact else '+'} {one.kind}" for one in counts]
+    return ", ".join(words) or "nothing"

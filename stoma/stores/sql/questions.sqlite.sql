@@ -1,0 +1,106 @@
+-- name: question_list_of_kind
+select * from records
+where kind = :kind and first_seen_at <= :at and first_seen_at >= :since
+    {if below: and (first_seen_at < :at or id < :below)}
+order by first_seen_at desc, id desc limit :limit;
+
+-- name: question_list_of_source
+-- Of one kind: the index knows the order within each.
+select * from records
+where source = :source and kind = :kind and first_seen_at <= :at and first_seen_at >= :since
+    {if below: and (first_seen_at < :at or id < :below)}
+order by first_seen_at desc, id desc limit :limit;
+
+-- name: question_list_of_task
+-- By when the task saw them first: a record is never stored after it was seen.
+select r.* from sightings s cross join records r
+where s.task_id = :task_id and r.source = s.source and r.external_id = s.external_id
+    {if kind: and r.kind = :kind}
+    {if source: and s.source = :source}
+    and s.first_seen_at <= :at and s.first_seen_at >= :since and r.first_seen_at >= :since
+    {if until: and r.first_seen_at < :until}
+    {if below: and (s.first_seen_at < :at or r.id < :below)}
+order by s.first_seen_at desc, r.id desc limit :limit;
+
+-- name: question_count_of_task
+select kind, count(*) as count from (
+    select r.kind from sightings s cross join records r
+    where s.task_id = :task_id and s.first_seen_at >= :since {if source: and s.source = :source}
+        and r.source = s.source and r.external_id = s.external_id and r.first_seen_at >= :since
+        {if kind: and r.kind = :kind}
+    limit :most
+) counted
+group by kind order by kind;
+
+-- name: question_changed
+-- Records that were there before, and what they last said otherwise; of very many changes only the latest.
+select r.*, v.superseded_at, v.run_id from (
+    select source, external_id, version, superseded_at, run_id from record_versions
+    where superseded_at >= :since {if source: and source || '' = :source} {if at: and superseded_at <= :at}
+    order by superseded_at desc limit :most
+) v
+cross join records r
+where r.source = v.source and r.external_id = v.external_id and r.version = v.version + 1
+    and r.first_seen_at < :since
+    {if kind: and r.kind = :kind}
+    {if below: and (v.superseded_at < :at or r.id < :below)}
+    {if task_id: and exists (
+        select 1 from sightings s
+        where s.task_id = :task_id and s.source = r.source and s.external_id = r.external_id
+    )}
+order by v.superseded_at desc, r.id desc limit :limit;
+
+-- name: question_changed_count
+select kind, count(*) as count from (
+    select r.kind from (
+        select source, external_id, version from record_versions
+        where superseded_at >= :since {if source: and source || '' = :source}
+        order by superseded_at desc limit :most
+    ) v
+    cross join records r
+    where r.source = v.source and r.external_id = v.external_id and r.version = v.version + 1
+        and r.first_seen_at < :since
+        {if kind: and r.kind = :kind}
+        {if task_id: and exists (
+            select 1 from sightings s
+            where s.task_id = :task_id and s.source = r.source and s.external_id = r.external_id
+        )}
+) counted
+group by kind order by kind;
+
+-- name: measured
+-- Values by external id, together for each instant, source and measure, the newest first; instants are no measures.
+select observed_at, source, measure, json_group_object(external_id, value) as told from observations
+where observed_at <= :until
+    {if after: and observed_at > :after} {if since: and observed_at >= :since} {if source: and source || '' = :source}
+    and measure not like '%\_at' escape '\'
+group by observed_at, source, measure
+order by observed_at desc, source desc, measure desc;
+
+-- name: question_some
+-- Some records of a source, where a task is given only those that it has seen.
+select * from records
+where source = :source and external_id in (select value from json_each(:ids))
+    {if task_id: and exists (
+        select 1 from sightings s
+        where s.task_id = :task_id and s.source = records.source and s.external_id = records.external_id
+    )};
+
+-- name: question_said
+-- What records of a source said at a moment, of those that have changed since.
+select v.* from json_each(:ids) wanted
+cross join record_versions v
+where v.source = :source and v.external_id = wanted.value and v.version = (
+    select min(version) from record_versions w
+    where w.source = :source and w.external_id = wanted.value and w.superseded_at >= :since
+);
+
+-- name: measured_then
+-- What a measure of some records of a source was at a moment.
+select o.external_id, o.value, o.observed_at from json_each(:ids) wanted
+cross join observations o
+where o.source = :source and o.external_id = wanted.value and o.measure = :measure and o.rowid = (
+    select rowid from observations
+    where source = :source and external_id = wanted.value and measure = :measure and observed_at <= :at
+    order by observed_at desc, run_id desc limit 1
+);

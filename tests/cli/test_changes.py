@@ -1,0 +1,66 @@
+"""`stoma changes`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from stoma.stores import Store
+from stoma.stores import changes as told
+from tests.cli.test_show import PAPER, stoma
+from tests.cli.test_show import store as store
+from tests.stores.test_questions import put
+from tests.support.clock import Clock
+
+
+@pytest.fixture(autouse=True)
+def _just_now(store: Store, clock: Clock) -> None:
+    """The command goes by the real clock."""
+    clock.now = datetime.now(UTC) - timedelta(days=10)
+
+
+def test_for_people(store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(store, replace(PAPER, measures={"stars": 100}))
+    clock.forward(days=9)
+    put(store, replace(PAPER, title="On\nall sets", measures={"stars": 150}))
+    put(store, *[replace(PAPER, external_id=f"n{number}", kind="entry") for number in range(3)])
+    monkeypatch.setattr(told, "MOST_COUNTED", 2)
+    result = stoma("changes", "--limit", "2")
+    assert result.exit_code == 0, result.output
+    lines = [" ".join(line.split()) for line in result.output.splitlines()]
+    assert lines[1:3] == ["new: 2+ entry", "changed: 1 paper"]
+    new = [line for line in lines if "arxiv:n" in line]
+    assert [line.split()[4] for line in new] == ["arxiv:n2", "arxiv:n1"]
+    assert any(line.endswith("paper arxiv:2605.00001 On all sets title") for line in lines)
+    assert lines.count("arxiv:2605.00001 On all sets 100 150 +50 +50.0 %") == 2
+    assert [line for line in lines if "up most" in line] == ["stars: up most", "stars: up most in percent"]
+    assert "new: nothing" in " ".join(stoma("changes", "--since", "1h").output.split())
+
+
+def test_json(store: Store, clock: Clock) -> None:
+    put(store, PAPER)
+    found = json.loads(stoma("changes", "--json", "--since", "30d").output)
+    assert set(found) == {"since", "now", "new", "changed", "risen"}
+    assert found["new"]["counts"] == [{"kind": "paper", "count": 1, "is_exact": True}]
+    assert found["new"]["records"][0]["external_id"] == "2605.00001"
+
+
+def test_a_name_that_nothing_has(store: Store, clock: Clock) -> None:
+    put(store, PAPER)
+    result = stoma("changes", "--kind", "papr")
+    assert result.exit_code == 0
+    assert 'there is no record of a kind "papr"; did you mean "paper"?' in result.stderr
+    result = stoma("changes", "--task", "onee")
+    assert result.exit_code == 2
+    assert 'did you mean "one"?' in result.stderr
+    result = stoma("changes", "--since", "soon")
+    assert result.exit_code == 2
+    assert "write one such as 7d" in result.stderr
+
+
+def test_a_task_that_is_declared_no_more(store: Store, clock: Clock) -> None:
+    put(store, PAPER, task="gone")
+    assert "1 paper" in stoma("changes", "--task", "gone", "--since", "30d").output

@@ -1,0 +1,384 @@
+"""`stoma store`: info, check, backup and vacuum, on both databases."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import sqlite3
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from click.testing import CliRunner, Result
+
+from stoma.cli.main import main
+from stoma.records import Record, sealed
+from stoma.scheduler.config import load_config
+from stoma.scheduler.settings import Keep
+from stoma.stores import Store, open_store
+from stoma.stores.checking import CHECKS
+from stoma.stores.logs import Line
+from stoma.stores.records import Prepared, save
+from tests.support import postgres
+
+Command = Callable[..., Result]
+DAY = timedelta(days=1)
+
+
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "keeping.md").read_text()
+
+
+def blocks(kind: str) -> list[str]:
+    """What stands in the page between marks of this kind."""
+    pieces = re.split(r"^```(.*)\n", PAGE, flags=re.MULTILINE)
+    return [text for mark, text in zip(pieces[1::4], pieces[2::4], strict=True) if mark == kind]
+
+
+@pytest.fixture
+def home(tmp_path: Path, url: str) -> Path:
+    (tmp_path / "stoma.yaml").write_text(f'version: 1\npresets: []\nstore: {{url: "{url}"}}\n')
+    return tmp_path
+
+
+@pytest.fixture
+def real(home: Path, url: str) -> Iterator[Store]:
+    """The store that the commands use, on the real clock."""
+    with open_store(url, home) as opened:
+        yield opened
+
+
+@pytest.fixture
+def stoma(home: Path) -> Command:
+    return lambda *words: CliRunner().invoke(main, ["store", *words])
+
+
+def put(store: Store, *numbers: int, title: str = "title") -> None:
+    records = [Record("s", f"{n}", "paper", f"{title} {n}", measures={"stars": n}) for n in numbers]
+    with store.database.transaction() as tx:
+        save(tx, Prepared.of(sealed(one) for one in records), "a", 1, store.now())
+
+
+def broken(store: Store, text: str) -> None:
+    """What nobody should do to a store."""
+    texts: Any = store.database._statements  # type: ignore[attr-defined]
+    texts["of a test"] = text
+    try:
+        with store.database.transaction() as tx:
+            tx.execute("of a test")
+    finally:
+        del texts["of a test"]
+
+
+def test_the_commands_are_told_without_loading_them(stoma: Command) -> None:
+    result = stoma("--help")
+    assert result.exit_code == 0
+    for name in ("info", "check", "backup", "vacuum", "copy"):
+        assert f"  {name} " in result.stdout
+        assert stoma(name, "--help").exit_code == 0
+
+
+# -- info ------------------------------------------------------------------------------------------------------
+
+
+def test_info_tells_sizes_rows_and_what_is_old(stoma: Command, real: Store) -> None:
+    put(real, 1, 2)
+    now = real.now()
+    real.logs.add([Line(1, now - 40 * DAY, "INFO", "old"), Line(1, now, "INFO", "young")])
+    told = json.loads(stoma("info", "--json").stdout)
+    tables = {table["table"]: table for table in told["tables"]}
+    assert (tables["records"]["rows"], tables["observations"]["rows"]) == (2, 2)
+    assert tables["run_logs"]["oldest_at"] < tables["run_logs"]["newest_at"]
+    assert told["bytes"] > told["bytes_per_record"] > 0
+    assert 0 < tables["records"]["bytes"] <= told["bytes"]
+    assert told["old"] == {"logs": 1}
+    assert told["index_lag"]["records"] == 2
+    shown = stoma("info").stdout
+    assert "old by `keep:` of stoma.yaml: 1 log line\n" in shown
+    assert real.dialect[:4].lower() in shown.lower()
+
+
+# -- check -----------------------------------------------------------------------------------------------------
+
+
+def test_what_is_whole_is_well(stoma: Command, real: Store) -> None:
+    put(real, 1)
+    put(real, 1, title="other")
+    result = stoma("check", "--json")
+    assert result.exit_code == 0, result.output
+    told = json.loads(result.stdout)
+    assert told["well"]
+    assert {check["name"] for check in told["checks"]} - {"file"} == {
+        *(check.name for check in CHECKS),
+        "versions",
+        "words",
+    }
+    assert stoma("check").exit_code == 0
+
+
+RUN = (
+    "insert into runs (task_id, trigger, scope, status, priority, queue_at, config_hash, created_at{0}) values"
+    " ('t', 'x', 'live', '{2}', 'normal', '2026-01-01T00:00:00Z', '0', '2026-01-01T00:00:00Z'{1})"
+)
+OVER = RUN.format(", finished_at", ", '2026-01-01T00:00:00Z'", "{}")
+FAULTS = {
+    "versions": "update records set version = 3",
+    "lost_versions": "delete from records",
+    "runs": OVER.format("pending"),
+    "attempts": (
+        "insert into attempts (run_id, fence, attempt, owner, started_at, status)"
+        " values (7, 1, 1, 'me', '2026-01-01T00:00:00Z', 'failed')"
+    ),
+    "cursors": (
+        "insert into cursors (task_id, fingerprint, position, run_id, moved_at)"
+        " values ('t', 'f', '{}', 7, '2026-01-01T00:00:00Z')"
+    ),
+    "progress": (
+        'insert into progress (task_id, scope, fingerprint, "window", page, run_id, saved_at)'
+        " values ('t', 'live', 'f', '{}', '{}', 7, '2026-01-01T00:00:00Z')"
+    ),
+    "agenda": (
+        "insert into agenda (task_id, schedule_hash, valid_since, accounted_until, skip_id)"
+        " values ('t', 'x', '2026-01-01T00:00:00Z', '2026-01-01T00:00:00Z', 7)"
+    ),
+    "words": "delete from search_queue",
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_what_is_not_is_found_with_what_to_do(stoma: Command, real: Store, name: str) -> None:
+    put(real, 1)
+    put(real, 1, title="other")
+    broken(real, FAULTS[name])
+    result = stoma("check", "--json")
+    assert result.exit_code == 1
+    told = json.loads(result.stdout)
+    assert not told["well"]
+    wrong = {check["name"]: check for check in told["checks"] if not check["well"]}
+    assert name in wrong
+    assert (wrong[name]["count"], bool(wrong[name]["hint"])) == (1, True)
+    assert f"{name}: {wrong[name]['hint']}" in stoma("check").stdout
+
+
+def test_a_run_under_way_without_an_owner_and_one_that_is_over_without_an_end(
+    stoma: Command, real: Store
+) -> None:
+    broken(real, RUN.format("", "", "running"))
+    broken(real, RUN.format("", "", "failed").replace("'x'", "'y'"))
+    assert stoma("check").exit_code == 1
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """A SQLite store with something in it."""
+    (tmp_path / "stoma.yaml").write_text("version: 1\npresets: []\n")
+    with open_store("sqlite:///stoma.db", tmp_path) as store:
+        put(store, *range(200))
+    return tmp_path / "stoma.db"
+
+
+def test_a_damaged_file_is_told_with_what_to_do(file: Path) -> None:
+    # A page of an index that every look passes by.
+    with sqlite3.connect(file) as connection:
+        text = "select rootpage from sqlite_master where name = 'records_by_published'"
+        [(page,)] = connection.execute(text).fetchall()
+    connection.close()
+    with file.open("r+b") as handle:
+        handle.seek((page - 1) * 4096 + 200)
+        handle.write(b"\x55" * 500)
+    result = CliRunner().invoke(main, ["store", "check"])
+    assert result.exit_code == 1
+    assert "restore a backup" in result.output
+    assert "Traceback" not in result.output
+    # Nor is it copied as if it were whole.
+    copied = CliRunner().invoke(main, ["store", "backup", "copy.db"])
+    assert copied.exit_code == 1
+    assert "not whole" in copied.output
+    assert not [*file.parent.glob("copy.db*")]
+
+
+# -- backup ----------------------------------------------------------------------------------------------------
+
+
+def backup(*words: str) -> Result:
+    return CliRunner().invoke(main, ["store", "backup", *words])
+
+
+def test_a_backup_while_others_write_is_one_moment_and_whole(file: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr("stoma.stores.sqlite_care.PAGES", 5)
+    stop, wrote = threading.Event(), []
+
+    def write() -> None:
+        with open_store("sqlite:///stoma.db", file.parent) as store:
+            while not stop.is_set():
+                number = 1000 + len(wrote)
+                put(store, number)
+                wrote.append(number)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        while not wrote:
+            pass
+        before = len(wrote)
+        result = backup("copy.db", "--json")
+        during = len(wrote) - before
+    finally:
+        stop.set()
+        writer.join()
+    assert result.exit_code == 0, result.output
+    told = json.loads(result.stdout)
+    # Writers did not wait for it.
+    assert during > 5
+    assert 200 < told["rows"]["records"] < 200 + len(wrote)
+    assert [path.name for path in file.parent.glob("copy*")] == ["copy.db"]
+    assert file.stat().st_mode == (file.parent / "copy.db").stat().st_mode
+
+
+def test_a_backup_is_restored_as_the_page_says(file: Path) -> None:
+    assert backup("copy.db").exit_code == 0
+    with open_store("sqlite:///stoma.db", file.parent) as store:
+        put(store, 5000)
+    [block] = [block for block in blocks("sh") if "cp copy.db" in block]
+    for line in block.splitlines():
+        if line.startswith("stoma "):
+            assert CliRunner().invoke(main, line.split()[1:]).exit_code == 0
+        else:
+            subprocess.run(line, shell=True, check=True)
+    with open_store("sqlite:///stoma.db", file.parent) as store:
+        assert store.records.count() == 200
+
+
+def test_every_command_of_the_page_works(file: Path) -> None:
+    lines = [line for block in blocks("") for line in block.splitlines() if line.startswith("stoma store")]
+    assert len(lines) >= 8
+    for line in lines:
+        result = CliRunner().invoke(main, line.split()[1:])
+        assert result.exit_code == 0, f"{line}: {result.output}"
+
+
+def test_the_page_shows_the_defaults(file: Path) -> None:
+    [block] = blocks("yaml")
+    (file.parent / "stoma.yaml").write_text(block + "presets: []\n")
+    assert load_config().keep == Keep()
+
+
+def test_nothing_is_overwritten_without_being_asked(file: Path) -> None:
+    target = file.parent / "copy.db"
+    target.write_text("mine")
+    refused = backup("copy.db")
+    assert (refused.exit_code, target.read_text()) == (2, "mine")
+    assert "copy.db is there already" in refused.output
+    assert backup("copy.db", "--force").exit_code == 0
+    assert target.stat().st_size > 10_000
+    for name, words in (
+        ("stoma.db", "belongs to the store itself"),
+        ("stoma.db.lock", "belongs to the store itself"),
+        (".", "is a folder"),
+        ("nowhere/copy.db", "there is no folder"),
+    ):
+        (file.parent / "stoma.db.lock").touch()
+        refused = backup(name, "--force")
+        assert refused.exit_code == 2, name
+        assert words in refused.output
+    assert CliRunner().invoke(main, ["store", "check"]).exit_code == 0
+
+
+def test_what_breaks_off_leaves_the_last_backup(file: Path, monkeypatch: Any) -> None:
+    assert backup("copy.db").exit_code == 0
+    before = (file.parent / "copy.db").read_bytes()
+
+    def full(path: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("stoma.stores.sqlite_care._synced", full)
+        broke = backup("copy.db", "--force")
+    assert broke.exit_code == 1
+    assert "copy.db cannot be written: No space left on device" in broke.output
+    assert (file.parent / "copy.db").read_bytes() == before
+    assert [path.name for path in file.parent.glob("copy*")] == ["copy.db"]
+
+
+def test_without_room_it_is_not_begun(file: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda path: type("Usage", (), {"free": 1000})())
+    for words in (["backup", "copy.db"], ["vacuum", "--full"]):
+        result = CliRunner().invoke(main, ["store", *words])
+        assert result.exit_code == 1
+        assert "1 MB free, and 1 MB are needed" in result.output
+    assert not [*file.parent.glob("copy*")]
+
+
+@pytest.mark.parametrize("schema", ["public", 'odd "name"'])
+def test_a_postgres_store_is_dumped_and_restored_by_the_lines_that_are_told(
+    tmp_path: Path, postgres_server: postgres.Server, postgres_url: str, schema: str
+) -> None:
+    def store_at(url: str) -> Path:
+        path = tmp_path / "stoma.yaml"
+        path.write_text(
+            f"version: 1\npresets: []\nstore: {{url: {json.dumps(url)}, schema: {json.dumps(schema)}}}\n"
+        )
+        return path
+
+    at = f"?schema={quote(schema)}"
+    url = postgres_url.replace("postgres@", "postgres:hunter2@")
+    store_at(url)
+    with open_store(url + at, tmp_path) as store:
+        put(store, *range(20))
+    told = backup("copy dump")
+    assert told.exit_code == 2
+    assert "hunter2" not in told.output
+    dump = shlex.split(next(line for line in told.output.splitlines() if "pg_dump" in line))
+    restore = next(line for line in PAGE.splitlines() if line.startswith("pg_restore"))
+    programs = postgres.binaries()
+    if not (programs / "pg_dump").exists():
+        pytest.skip("this PostgreSQL has no pg_dump")
+    subprocess.run([programs / "pg_dump", *dump[1:]], check=True, capture_output=True)
+    with postgres_server.fresh_database() as other:
+        words = restore.replace("postgresql://stoma@db.example.org/restored", other).split()
+        words = ["copy dump" if word == "FILE" else word for word in words[1:]]
+        restored = subprocess.run([programs / "pg_restore", *words], capture_output=True, text=True)
+        assert restored.returncode == 0, restored.stderr
+        store_at(other)
+        with open_store(other + at, tmp_path) as store:
+            assert store.records.count() == 20
+            put(store, 21)
+        for command in ("vacuum", "check"):
+            assert CliRunner().invoke(main, ["store", command]).exit_code == 0
+
+
+# -- vacuum ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_vacuum_deletes_what_is_old_to_the_end(stoma: Command, real: Store, full: bool) -> None:
+    now = real.now()
+    put(real, 1, 2)
+    put(real, 1, 2, title="other")
+    for start in range(0, 20_000, 5_000):
+        real.logs.add([Line(1, now - 40 * DAY, "INFO", f"line {n}") for n in range(start, start + 5_000)])
+    result = stoma("vacuum", "--json", *(["--full"] if full else []))
+    assert result.exit_code == 0, result.output
+    told = json.loads(result.stdout)
+    assert told["deleted"] == {"logs": 20_000}
+    assert real.logs.of_run(1) == []
+    if full:
+        assert told["bytes"] < told["bytes_before"] / 1.5
+    assert stoma("check").exit_code == 0
+    assert "nothing was old" in stoma("vacuum").stdout
+
+
+def test_a_full_one_is_refused_while_a_scheduler_works(home: Path, stoma: Command, real: Store) -> None:
+    with real.database.sole_scheduler("pid 1 on here"):
+        refused = stoma("vacuum", "--full")
+        allowed = stoma("vacuum")
+    if real.dialect == "sqlite":
+        assert refused.exit_code == 2
+        assert "a scheduler works on" in refused.output
+        assert "without --full both may work" in refused.output
+    assert allowed.exit_code == 0

@@ -1,0 +1,473 @@
+"""Search on both databases: what is found, in which order, and how the index comes to know of it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from stoma.errors import UsageError
+from stoma.query import And, Node, Or, Term, parse, places, words
+from stoma.stores import Store, open_store, search
+from stoma.stores.indexing import Index
+from stoma.stores.questions import Selection
+from stoma.stores.search import Lag
+from stoma.stores.wordlists import MOST_OFTEN, MOST_TEXT, MOST_WORDS, listed
+from tests.support.clock import Clock
+from tests.support.records import indexed, record, stored
+
+ALL = Selection()
+
+
+def found(store: Store, query: str, selection: Selection = ALL, limit: int = 100, **given: Any) -> list[str]:
+    return [row["external_id"] for row in store.search.find(query, selection, limit, **given).rows]
+
+
+def take_up(store: Store) -> int:
+    total = 0
+    while (count := store.search.index.take_up()) is not None:
+        total += count
+    return total
+
+
+def test_what_is_searched(store: Store) -> None:
+    one = record(
+        "2605.00001v1",
+        "On <i>naïve</i> sets &amp; C++",
+        "A summary. 深度学习 it is",
+        authors=("Ada Example", "Bo Beispiel"),
+        tags=("cs.LG",),
+        attributes={
+            "doi": "10.1/abc",
+            "deep": [{"note": "Hidden Gem"}],
+            "pdf": "https://example.org/elsewhere",
+            "n": 7,
+        },
+    )
+    indexed(store, one, record("other", "nothing"))
+    for query in (
+        "naive", "NAÏVE", "c++", "summary", "深度", '"ada example"', "bo", "cs.LG", "2605.00001v1", "10.1/abc",
+        "hidden gem", "sett* OR sets",
+    ):  # fmt: skip
+        assert found(store, query) == ["2605.00001v1"], query
+    for query in ("amp", "elsewhere", "https", "7", "c", '"example bo"', '"c summary"', "paper", "i"):
+        assert found(store, query) == [], query
+
+
+def test_best_first(store: Store) -> None:
+    day = datetime(2026, 1, 1, tzinfo=UTC)
+    indexed(
+        store,
+        record("old", "Attention", published_at=day),
+        record("new", "Attention", published_at=day + timedelta(days=1)),
+        record(
+            "body", "Something", "attention is here, attention is there", published_at=day + timedelta(days=2)
+        ),
+        record("long", "Attention and a lot of other things that nobody asked for", published_at=day),
+        record("apart", "Need is all of attention", published_at=day + timedelta(days=5)),
+        record("phrase", "Attention is all you need"),
+    )
+    assert found(store, "attention", limit=4)[:2] == ["new", "old"]
+    assert found(store, "attention")[-1] == "body"
+    assert found(store, "attention is all")[0] == "phrase"
+    assert found(store, "attention", order="newest") == ["phrase", "apart", "long", "body", "new", "old"]
+
+
+def test_a_good_title_is_found_behind_many_newer_texts(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search, "CANDIDATES", 3)
+    indexed(store, record("title", "Attention"), *(record(f"r{n}", "x", "attention") for n in range(20)))
+    assert found(store, "attention", limit=1) == ["title"]
+
+
+def test_newest_goes_on_where_it_was(store: Store) -> None:
+    indexed(store, *(record(f"r{n}", "word") for n in range(10)))
+    seen, before = [], None
+    while True:
+        page = store.search.find("word", ALL, 4, order="newest", before=before)
+        seen += [row["external_id"] for row in page.rows]
+        assert page.has_more == (len(seen) < 10)
+        if not page.has_more:
+            break
+        before = page.rows[-1]["id"]
+    assert seen == [f"r{n}" for n in reversed(range(10))]
+    assert store.search.ids("word", ALL, 3, before=4) == [3, 2, 1]
+    assert store.search.find("word", ALL, 9).has_more
+    assert not store.search.find("word", ALL, 10).has_more
+
+
+def test_selections(store: Store, clock: Clock) -> None:
+    first = clock.now
+    indexed(store, record("a", "word"), record("b", "word", kind="entry"))
+    clock.forward(days=10)
+    indexed(store, record("c", "word", source="elsewhere"), record("d", "word"), task="u")
+    chosen = {
+        "kind": (Selection(kind="paper"), {"a", "c", "d"}),
+        "source": (Selection(source="elsewhere"), {"c"}),
+        "both": (Selection(kind="entry", source="elsewhere"), set()),
+        "task": (Selection(task="u"), {"c", "d"}),
+        "since": (Selection(since=first + timedelta(days=1)), {"c", "d"}),
+        "from": (Selection(since=first), {"a", "b", "c", "d"}),
+        "until": (Selection(until=first + timedelta(days=1)), {"a", "b"}),
+        "before": (Selection(until=first), set()),
+        "between": (Selection(since=first, until=clock.now, kind="paper"), {"a"}),
+        "later": (Selection(since=clock.now + timedelta(days=1)), set()),
+    }
+    for name, (selection, expected) in chosen.items():
+        assert set(found(store, "word", selection)) == expected, name
+        assert set(found(store, "word", selection, order="newest")) == expected, name
+
+
+def test_queries_that_cannot_be_understood(store: Store) -> None:
+    with pytest.raises(UsageError, match="not closed"):
+        store.search.find("(a", ALL, 1)
+    with pytest.raises(UsageError, match="order"):
+        store.search.find("a", ALL, 1, order="oldest")
+
+
+def test_blocks_of_records(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many blocks, as a million records have: the newest hits are the same, wherever they lie."""
+    monkeypatch.setattr("stoma.stores.indexing.BLOCK_BITS", 3)
+    monkeypatch.setattr(search, "BLOCK_BITS", 3)
+    spread = {
+        "all": lambda n: True,
+        "rare": lambda n: n == 77,
+        "old": lambda n: n < 50,
+        "some": lambda n: n % 9 == 0,
+    }
+    indexed(
+        store,
+        *(record(f"r{n}", " ".join(word for word, has in spread.items() if has(n))) for n in range(1, 200)),
+    )
+    for word, has in spread.items():
+        expected = [n for n in range(199, 0, -1) if has(n)]
+        for limit in (1, 5, 30, 200):
+            assert store.search.ids(word, ALL, limit) == expected[:limit], (word, limit)
+        assert store.search.ids(word, ALL, 5, before=60) == [n for n in expected if n < 60][:5], word
+
+
+# -- the index ------------------------------------------------------------------------------------------------------
+
+
+def test_the_lag_is_known_and_made_up_for(store: Store, clock: Clock) -> None:
+    assert store.search.lag() == Lag()
+    stored(store, record("a", "word"), record("b", "word"))
+    since = clock.now
+    clock.forward(minutes=1)
+    stored(store, record("b", "word changed"), record("c", "word"))
+    assert store.search.find("word", ALL, 5).lag == Lag(4, since)
+    assert found(store, "word") == []
+    assert take_up(store) == 3
+    assert store.search.lag() == Lag()
+    assert set(found(store, "word")) == {"a", "b", "c"}
+    assert take_up(store) == 0
+
+
+def test_only_what_a_record_says_now_is_found(store: Store) -> None:
+    indexed(store, record("a", "one"))
+    stored(store, record("a", "two"))
+    indexed(store, record("a", "three"))
+    assert [found(store, query) for query in ("one", "two", "three")] == [[], [], ["a"]]
+    # Back to what it said first: another version with the same words.
+    indexed(store, record("a", "one"))
+    assert [found(store, query) for query in ("one", "two", "three")] == [["a"], [], []]
+    assert store.search.check() == 0
+
+
+def test_an_older_text_never_overwrites_a_newer_one(store: Store) -> None:
+    """Another process reads a record, waits, and writes when the next version is long in the index."""
+    stored(store, record("a", "one"))
+    late = _read(store)
+    indexed(store, record("a", "two"))
+    _write(store, late)
+    assert [found(store, query) for query in ("one", "two")] == [[], ["a"]]
+
+
+def test_two_that_take_up_the_same_leave_one_entry(store: Store) -> None:
+    stored(store, record("a", "word"))
+    late = _read(store)
+    assert take_up(store) == 1
+    assert _write(store, late) == 0
+    assert store.search.ids("word", ALL, 5) == [1]
+    assert store.search.check() == 0
+
+
+def test_a_record_that_is_deleted_meanwhile_leaves_nothing(store: Store) -> None:
+    stored(store, record("a", "word"), record("b", "word"))
+    late = _read(store)
+    _delete(store, "a")
+    _write(store, late)
+    assert found(store, "word") == ["b"]
+    _delete(store, "b")
+    assert found(store, "word") == []
+    assert store.search.ids("word", ALL, 5) == []
+    # The same record again is a new one.
+    indexed(store, record("a", "word"))
+    assert found(store, "word") == ["a"]
+    assert store.search.check() == 0
+
+
+@pytest.mark.parametrize(
+    "step", ["search_sources", "search_fresh", "search_entries_write", "search_queue_done"]
+)
+def test_killed_between_two_steps(store: Store, step: str) -> None:
+    indexed(store, record("a", "one"))
+    stored(store, record("a", "two"), record("b", "two"))
+    with _dying_at(store, step), pytest.raises(KeyboardInterrupt):
+        store.search.index.take_up()
+    assert store.search.lag().records == 2
+    assert store.search.check() == 0
+    assert found(store, "one") == ["a"]
+    assert take_up(store) == 2
+    assert (found(store, "one"), set(found(store, "two"))) == ([], {"a", "b"})
+
+
+def test_large_pages_are_taken_up_in_parts(store: Store) -> None:
+    store.search.index._most = 7
+    stored(store, *(record(f"r{n}", "word") for n in range(20)))
+    stored(store, *(record(f"r{n}", "word again") for n in range(15)))
+    assert store.search.index.take_up() == 7
+    # A new process knows nothing of that.
+    store.search.index = Index(store.database)
+    assert take_up(store) == 13
+    assert (len(found(store, "word")), len(found(store, "again"))) == (20, 15)
+
+
+def test_texts_are_read_in_bounded_parts(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stoma.stores.indexing.LEAST", 2)
+    monkeypatch.setattr("stoma.stores.indexing.TEXT_OF_BATCH", 1000)
+    stored(store, *(record(f"r{n}", "word", "long " * 200) for n in range(9)))
+    assert store.search.index.take_up() == 2
+    assert store.search.lag().records == 9
+    assert take_up(store) == 7
+    assert len(found(store, "word")) == 9
+
+
+def test_built_anew(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stoma.stores.indexing.CHECKED", 4)
+    indexed(store, *(record(f"r{n}", "word") for n in range(10)))
+    indexed(store, record("r3", "other"))
+    _delete(store, "r5")
+    assert list(store.search.rebuild())[-1] == (10, 10)
+    assert store.search.lag().records == 9
+    assert store.search.check() == 0
+    store.search.index._most = 3
+    assert take_up(store) == 9
+    assert (len(found(store, "word")), found(store, "other")) == (8, ["r3"])
+    assert store.search.lag() == Lag()
+
+
+def test_a_check_finds_what_was_forgotten(
+    store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stoma.stores.indexing.CHECKED", 2)
+    indexed(store, *(record(f"r{n}", "word") for n in range(5)))
+    clock.forward(seconds=1)
+    stored(store, record("r1", "changed"), record("new", "word"))
+    assert store.search.check() == 0
+    with store.database.transaction() as tx:
+        tx.execute("search_entries_forget", after=2, up_to=5)
+    assert store.search.check() == 3
+
+
+def test_hostile_texts(store: Store) -> None:
+    many = " ".join(f"w{n}" for n in range(20_000))
+    indexed(
+        store,
+        record("nul", "a\0b \ud800 ' \\ \" : & | ! <-> word"),
+        record("huge", "word", "pi " * 3_500_000),
+        record("many", "word", many),
+        record("often", "word", "the " * (MOST_OFTEN + 50) + "very end"),
+        record("wide", "word", " ".join(chr(0x10400 + n % 40) * 90 + str(n) for n in range(3000))),
+        record("tokens", "word §b0 ·word ¦", "AND OR NOT NEAR(x) {a b}: ^c col : *"),
+    )
+    assert set(found(store, "word")) == {"nul", "huge", "many", "often", "wide", "tokens"}
+    assert found(store, "w9") == found(store, "w15900") == ["many"]
+    assert found(store, "w16100") == []
+    assert found(store, '"very end"') == ["often"]
+    # Behind so many, a word has no place any more, in neither database.
+    assert found(store, '"the very"') == []
+    assert found(store, "near x col -w1") == ["tokens"]
+
+
+def test_what_was_stored_before_there_was_an_index(store: Store) -> None:
+    stored(store, record("a", "word"), record("b", "word"))
+    with store.database.transaction() as tx:
+        tx.execute("search_queue_done", ids=[1])
+        tx.execute("search_queue_range", after=0, up_to=2)
+    assert store.search.lag().records == 2
+    assert take_up(store) == 2
+    assert set(found(store, "word")) == {"a", "b"}
+
+
+def test_many_nodes_share_the_work(postgres_url: str, tmp_path: Path) -> None:
+    nodes = [open_store(postgres_url, tmp_path) for _ in range(4)]
+    for page in range(40):
+        stored(nodes[0], *(record(f"r{page}.{n}", "word") for n in range(10)))
+        stored(nodes[0], *(record(f"r{page}.{n}", "word changed") for n in range(5)))
+    counts: list[int] = []
+    for node in nodes:
+        node.search.index._most = 20
+    threads = [threading.Thread(target=lambda node=node: counts.append(take_up(node))) for node in nodes]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert take_up(nodes[0]) == 0
+    assert sum(counts) >= 400
+    assert len(nodes[0].search.ids("word", ALL, 1000)) == 400
+    assert len(nodes[0].search.ids("changed", ALL, 1000)) == 200
+    assert nodes[0].search.check() == 0
+    for node in nodes:
+        node.close()
+
+
+def test_postgres_asks_the_index(postgres_url: str, tmp_path: Path) -> None:
+    with open_store(postgres_url, tmp_path) as store:
+        indexed(
+            store, *(record(f"r{n}", "word" if n % 2 else "other", "more words " * 9) for n in range(600))
+        )
+        with store.database.transaction() as tx:
+            tx.one("search_by_index")
+            values: dict[str, Any] = dict.fromkeys(("since", "until", "task_id", "most"))
+            plan = _explained(tx, "search_ids", query="'word'", low=1, high=600, limit=10, **values)
+    assert "search_entries_words" in plan
+    assert "Seq Scan" not in plan
+
+
+# -- what a naive reader finds ----------------------------------------------------------------------------------------
+
+LETTERS = ["a", "b", "ab", "Ab", "á", "c++", "深", "深度", "x1", "the"]
+TEXTS = st.lists(st.sampled_from([*LETTERS, "-", "¦ §k", "<b>", "&amp;"]), max_size=8).map(" ".join)
+SOME_WORDS = st.sampled_from(LETTERS)
+
+
+def _queries() -> st.SearchStrategy[str]:
+    term = st.one_of(
+        SOME_WORDS,
+        SOME_WORDS.map(lambda word: f"{word}*"),
+        st.lists(SOME_WORDS, min_size=2, max_size=3).map(lambda some: f'"{" ".join(some)}"'),
+    )
+    return st.recursive(
+        term,
+        lambda inner: st.one_of(
+            st.tuples(inner, inner).map(" ".join),
+            st.tuples(inner, inner).map(lambda two: f"({two[0]} OR {two[1]})"),
+            st.tuples(inner, inner).map(lambda two: f"({two[0]} -({two[1]}))"),
+        ),
+        max_leaves=5,
+    )
+
+
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    texts=st.lists(st.tuples(TEXTS, TEXTS, TEXTS), min_size=1, max_size=8),
+    queries=st.lists(_queries(), min_size=1, max_size=12),
+)
+def test_both_databases_find_what_a_reader_finds(
+    both: list[Store], texts: list[tuple[str, str, str]], queries: list[str]
+) -> None:
+    day = datetime(2026, 1, 1, tzinfo=UTC)
+    records = [
+        record(f"k{n}", title, summary, authors=(author,), published_at=day + timedelta(days=n * 7 % 5))
+        for n, (title, summary, author) in enumerate(texts)
+    ]
+    for store in both:
+        with store.database.transaction() as tx:
+            tx.execute("test_empty")
+        indexed(store, *records)
+    for query in queries:
+        node = parse(query)
+        expected = [one.external_id for one in records if _matches(node, listed(_row(one)))]
+        newest, best = ([found(store, query, order=order) for store in both] for order in ("newest", "best"))
+        assert newest[0] == newest[1] == expected[::-1], query
+        assert best[0] == best[1], query
+        assert sorted(best[0]) == sorted(expected), query
+
+
+@pytest.fixture
+def both(postgres_url: str, tmp_path: Path) -> Iterator[list[Store]]:
+    stores = [open_store(url, tmp_path, clock=Clock()) for url in ("sqlite:///both.db", postgres_url)]
+    for store in stores:
+        texts = dict(store.database._statements) | {"test_empty": "delete from records"}  # type: ignore[attr-defined]
+        store.database._statements = texts  # type: ignore[attr-defined]
+        if store.dialect == "sqlite":
+            store.database._cursor._texts = texts  # type: ignore[attr-defined]
+    yield stores
+    for store in stores:
+        store.close()
+
+
+def _row(one: Any) -> dict[str, Any]:
+    names = ("external_id", "title", "summary", "authors", "tags", "attributes")
+    return {name: getattr(one, name) for name in names}
+
+
+def _matches(node: Node, has: list[str]) -> bool:
+    if isinstance(node, Term):
+        return any(True for _ in places(node, has))
+    if isinstance(node, Or):
+        return any(_matches(choice, has) for choice in node.choices)
+    assert isinstance(node, And)
+    return all(_matches(part, has) for part in node.wanted) and not any(
+        _matches(part, has) for part in node.unwanted
+    )
+
+
+def test_words_of_a_record_are_bounded() -> None:
+    row = _row(record("x", "title " * 1000, " ".join(f"ü{n}" for n in range(30_000))))
+    has = listed(row)
+    assert len(has) <= MOST_WORDS
+    assert len(" ".join(has).encode()) <= 2 * MOST_TEXT
+    assert "·title" in has
+    assert words("title") == ["title"]
+
+
+# -- helpers ---------------------------------------------------------------------------------------------------------
+
+
+def _read(store: Store) -> Any:
+    with store.database.reader() as reader:
+        return store.search.index._read(reader)
+
+
+def _write(store: Store, work: Any) -> int:
+    with store.database.transaction() as tx:
+        return store.search.index._write(tx, work)
+
+
+def _delete(store: Store, key: str) -> None:
+    with store.database.transaction() as tx:
+        if store.dialect == "sqlite":
+            tx._connection.execute("delete from records where external_id = ?", (key,))  # type: ignore[attr-defined]
+        else:
+            tx._connection.execute("delete from records where external_id = %s", (key,))  # type: ignore[attr-defined]
+
+
+@contextmanager
+def _dying_at(store: Store, step: str) -> Iterator[None]:
+    """The process ends before this statement: what was not committed is gone."""
+    with store.database.reader() as reader, pytest.MonkeyPatch.context() as patch:
+        for method in ("all", "execute"):
+            plain = getattr(type(reader), method)
+
+            def call(self: Any, name: str, plain: Any = plain, **values: Any) -> Any:
+                if name == step:
+                    raise KeyboardInterrupt
+                return plain(self, name, **values)
+
+            patch.setattr(type(reader), method, call)
+        yield
+
+
+def _explained(tx: Any, name: str, **values: Any) -> str:
+    from stoma.stores.base import chosen
+
+    rows = tx._connection.execute("explain " + chosen(tx._texts[name], values), values).fetchall()
+    return "\n".join(next(iter(row.values())) for row in rows)
