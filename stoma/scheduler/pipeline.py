@@ -34,6 +34,7 @@ from stoma.errors import (
     StomaError,
     Stopped,
     StoreError,
+    StoreUnavailable,
     Unreachable,
 )
 from stoma.hosts import HostRule, hosts_named
@@ -63,6 +64,10 @@ SAYS_NOTHING = (Unreachable, SourceBusy, HostWait, DeadlineExceeded, StoreError)
 
 ANSWERED_FOR_OTHERS = frozenset({401, 403, 407})
 """Refusals that a credential, a firewall or a proxy may be to blame for, and not the page token."""
+
+STORE_PAUSE = timedelta(seconds=30)
+STORE_PATIENCE = timedelta(days=1)
+"""How soon a run tries again whose page could not be stored, and for how long that is no try of it."""
 
 MOST_FAILURES = 3
 """As many runs in a row may fail where they went on until the place is given up: an outage is over by then."""
@@ -136,7 +141,9 @@ def execute(run: Run, task: Task, around: Surroundings, control: Control) -> Run
         return None
     except BaseException as error:  # collectors and normalizers may be anybody's code, and call sys.exit
         now = around.store.now()
-        end = outage.judge(around.network, run, error, now) or judge_error(run, task, error, now)
+        end = outage.judge(around.network, run, error, now) or judge_error(
+            run, task, error, now, waits=not around.keeps_retries
+        )
         if isinstance(error, outage.ANSWERS):
             outage.answered(around.network, around.store, run, now)
         if control.cancelled_at is not None:
@@ -157,9 +164,18 @@ def execute(run: Run, task: Task, around: Surroundings, control: Control) -> Run
         )
 
 
-def judge_error(run: Run, task: Task, error: BaseException, now: datetime) -> End:
-    """What an error means for the run: wait, try again, or fail."""
+def judge_error(run: Run, task: Task, error: BaseException, now: datetime, *, waits: bool = True) -> End:
+    """What an error means for the run: wait, try again, or fail.
+
+    `waits` where somebody will take the run up again for a day while the store cannot be written.
+    """
     text = _told(error)
+    if isinstance(error, StoreUnavailable) and waits and now - run.created_at < STORE_PATIENCE:
+        # A full disk or a database that is away says nothing of the run, which goes on at its last page.
+        until = now + STORE_PAUSE
+        return End(
+            TaskStatus.PENDING, "store failed", text, until, is_try=False, attempt_status="store failed"
+        )
     if isinstance(error, Stopped):
         return End(TaskStatus.INTERRUPTED, reason="stopped", is_try=False)
     if isinstance(error, HostWait) and not error.retry:

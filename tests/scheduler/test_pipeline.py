@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from stoma.errors import BadAnswer, Blocked, HostWait, SourceRefused, Stopped, Unreachable
+from stoma.errors import BadAnswer, Blocked, HostWait, SourceRefused, Stopped, StoreUnavailable, Unreachable
 from stoma.log import logger
 from stoma.normalizers.base import BaseNormalizer
 from stoma.records import Record, Reject
@@ -154,6 +154,39 @@ def test_a_busy_host_gives_the_slot_back_and_is_not_a_try(
         0,
         until,
     )
+
+
+def test_a_store_that_fails_is_no_try_of_the_run_for_a_day(
+    store: Store, script: Script, go: Callable[..., Run], around: Surroundings, clock: Clock
+) -> None:
+    script.before_page = failing(2, StoreUnavailable("stoma.db: the disk is full"))
+    for _ in range(TASK.retry.count + 2):
+        run = go()
+        assert (run.status, run.reason, run.not_before) == (
+            TaskStatus.PENDING,
+            "store failed",
+            clock() + timedelta(seconds=30),
+        )
+        assert "the disk is full" in str(run.error)
+        clock.forward(minutes=1)
+    clock.forward(days=1)
+    assert go().reason == "waiting for the next try"
+    clock.forward(hours=1)
+    script.before_page = failing(9, Stopped("never"))
+    run = go()
+    assert (run.status, run.attempt, run.pages, store.records.count()) == (TaskStatus.COMPLETED, 2, 3, 30)
+
+
+def test_in_the_foreground_a_store_that_fails_is_a_try(
+    store: Store, script: Script, around: Surroundings
+) -> None:
+    script.before_page = failing(0, StoreUnavailable("stoma.db: the disk is full"))
+    store.runs.add(NewRun("t", hand_trigger(), TASK.priority, "0"), store.now())
+    run = store.runs.claim("me", store.now(), store.now() + timedelta(seconds=30))
+    assert run is not None
+    ended = execute(run, TASK, replace(around, keeps_retries=True), Control())
+    assert ended is not None
+    assert (ended.status, ended.reason) == (TaskStatus.PENDING, "waiting for the next try")
 
 
 def test_a_run_that_was_taken_over_writes_nothing_more(
