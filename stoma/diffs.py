@@ -39,15 +39,15 @@ class Change:
     removed: Sequence[Any] = ()
 
     def as_dict(self) -> dict[str, Any]:
-        """As JSON carries it, without what does not apply. Texts before and after stand in their versions."""
-        found: dict[str, Any] = {"field": self.field}
-        if self.words:
-            found["words"] = [list(piece) for piece in self.words]
-        elif isinstance(self.before, list) and isinstance(self.after, list):
-            found |= {"added": list(self.added), "removed": list(self.removed)}
-        else:
-            found |= {"before": _plain(self.before), "after": _plain(self.after)}
-        return found
+        """As JSON carries it, all members always; those of texts and of lists are empty for anything else."""
+        return {
+            "field": self.field,
+            "before": _plain(self.before),
+            "after": _plain(self.after),
+            "words": [list(piece) for piece in self.words],
+            "added": list(self.added),
+            "removed": list(self.removed),
+        }
 
 
 def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]:

@@ -25,7 +25,7 @@ from stoma.formats import FORMATS, encoder
 from stoma.partfile import PartFile
 from stoma.scheduler.base import iso
 from stoma.stores.extracts import Extract, Wanted
-from stoma.stores.views import KINDS, VIEWS
+from stoma.stores.views import KINDS, SOURCES, VIEWS
 from stoma.wording import did_you_mean, shown
 
 if TYPE_CHECKING:
@@ -237,6 +237,9 @@ def _check(wanted: Wanted) -> None:
         raise UsageError(f'"{shown(view)}" is not a view{near}', f"one of {', '.join(VIEWS)}")
     if kind is not None and kind != KINDS[view]:
         raise UsageError(f"the view {view} shows records of kind {KINDS[view]}, not {shown(kind)}")
+    source = wanted.selection.source
+    if source is not None and source != SOURCES.get(view, source):
+        raise UsageError(f"the view {view} shows records of {SOURCES[view]}, not {shown(source)}")
 
 
 def _gzipped(chunks: Iterator[bytes]) -> Iterator[bytes]:

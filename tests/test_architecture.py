@@ -56,7 +56,7 @@ HOMES = {
     "jmespath": ["paths", "demo.*"],
     "feedparser": ["collectors.feed_reading"],
     "psutil": ["scheduler.owner", "usage"],
-    "psycopg": ["stores.postgres", "stores.postgres_schema"],
+    "psycopg": ["stores.postgres", "stores.postgres_schema", "stores.copying_postgres"],
     "psycopg_pool": ["stores.postgres"],
     "sqlite3": [
         "stores.sqlite", "stores.sqlite_rows", "stores.sqlite_errors", "stores.sqlite_file", "stores.sqlite_care",

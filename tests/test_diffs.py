@@ -37,14 +37,30 @@ def test_each_field_in_its_own_way() -> None:
         "attributes": {"version": 2, "inner": {"a": 1, "b": [1, 2]}, "new": "text"},
     }
     told = {change.field: change.as_dict() for change in changes(BASE, later)}
+    # One shape, whatever changed.
+    assert {tuple(one) for one in told.values()} == {
+        ("field", "before", "after", "words", "added", "removed")
+    }
+    for name, one in told.items():
+        assert one.pop("field") == name
+    assert {name: (one.pop("before"), one.pop("after")) for name, one in told.items()} == {
+        "title": ("On stable sets", "On very stable sets"),
+        "authors": (["Ada", "Bo"], ["Bo", "Cy"]),
+        "tags": (["x", "x"], ["x"]),
+        "published_at": (None, "2026-01-02T00:00:00Z"),
+        "attributes.version": (1, 2),
+        "attributes.inner.b": ([1], [1, 2]),
+        "attributes.new": (None, "text"),
+    }
+    nothing = {"words": [], "added": [], "removed": []}
     assert told == {
-        "title": {"field": "title", "words": [["=", "On"], ["+", " very"], ["=", " stable sets"]]},
-        "authors": {"field": "authors", "added": ["Cy"], "removed": ["Ada"]},
-        "tags": {"field": "tags", "added": [], "removed": ["x"]},
-        "published_at": {"field": "published_at", "before": None, "after": "2026-01-02T00:00:00Z"},
-        "attributes.version": {"field": "attributes.version", "before": 1, "after": 2},
-        "attributes.inner.b": {"field": "attributes.inner.b", "added": [2], "removed": []},
-        "attributes.new": {"field": "attributes.new", "before": None, "after": "text"},
+        "title": nothing | {"words": [["=", "On"], ["+", " very"], ["=", " stable sets"]]},
+        "authors": nothing | {"added": ["Cy"], "removed": ["Ada"]},
+        "tags": nothing | {"removed": ["x"]},
+        "published_at": nothing,
+        "attributes.version": nothing,
+        "attributes.inner.b": nothing | {"added": [2]},
+        "attributes.new": nothing,
     }
     assert changed_fields(BASE, later) == list(told)
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
 import pytest
+from click.testing import CliRunner
 
+from stoma.cli.main import main
 from stoma.errors import StoreUnavailable
 from stoma.scheduler.base import Task, TaskStatus
 from stoma.scheduler.config import Config
@@ -19,6 +22,7 @@ from stoma.stores.copying import copy
 from stoma.stores.schema import migrations
 from stoma.stores.views import VIEWS
 from tests.conftest import REPOSITORY
+from tests.support.records import indexed, record, stored
 from tests.support.rows import asked
 from tests.support.scripted import install
 from tests.support.versions import some_server, some_url
@@ -77,11 +81,53 @@ def test_each_role_may_do_its_part_and_no_more(
         assert connection.execute("select count(*) from stoma.records").fetchall() == [(30,)]
         for name in (*PUBLIC, *VIEWS):
             connection.execute(f"select * from stoma.{name} limit 1")
-        for name in ("config_files", "run_logs", "nodes", "schema_migrations"):
+        for name in ("config_files", "run_logs", "nodes"):
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 connection.execute(f"select * from stoma.{name}")
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             connection.execute("delete from stoma.records")
+
+
+def test_the_reader_may_use_the_commands_that_look(
+    role: Callable[[str], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stoma(*words: str) -> str:
+        result = CliRunner().invoke(main, words)
+        assert result.exit_code == 0, f"{words}: {result.output}"
+        return result.output
+
+    paper = record("1", "attention", published_at=datetime(2026, 1, 1, tzinfo=UTC), measures={"stars": 1})
+    with open_store(with_schema(role("runner"), "stoma"), tmp_path) as store:
+        indexed(store, paper)
+        # One waits for the index, and no scheduler runs.
+        stored(store, record("2", "attention too"))
+    (tmp_path / "stoma.yaml").write_text(
+        f"version: 1\npresets: []\nstore: {{url: '{role('reader')}', schema: stoma}}\n"
+        "tasks: {t: {collector: arxiv, config: {search_query: x}}}\n"
+    )
+    found = stoma("search", "attention", "--task", "t", "--since", "7d")
+    assert "lab:1" in found
+    assert "about 1 record cannot be found yet" in found
+    assert "attention" in stoma("show", "lab:1")
+    assert "2 paper" in stoma("changes", "--task", "t")
+    for words in (["--task", "t"], ["--query", "attention"], ["--view", "papers"]):
+        stoma("export", *words, "-o", "out.csv", "--force")
+    # What is not granted is told by its name, and nobody is advised to let the reader write.
+    refused = CliRunner().invoke(main, ["hosts"])
+    assert refused.exit_code == 1
+    assert "permission denied for table" in refused.output
+    assert "grant this user the right to what is named" in refused.output
+    assert "docs/postgres.md" in refused.output
+
+
+def test_who_may_only_read_by_decree_is_told_so(some_url: str, tmp_path: Path) -> None:
+    open_store(some_url, tmp_path).close()
+    with (
+        open_store(some_url + "?options=-cdefault_transaction_read_only%3Don", tmp_path) as store,
+        pytest.raises(StoreUnavailable, match="read-only transaction") as caught,
+    ):
+        store.agenda.enable("t", False, store.now())
+    assert caught.value.hint == "give this user the right to write there"
 
 
 def test_the_runner_waits_for_the_owner_to_bring_tables_up_to_date(

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from stoma.api.answers import Answer
-from stoma.api.queries import known, number
+from stoma.api.queries import in_one, known, number
 from stoma.errors import UsageError
 from stoma.scheduler.base import iso
 from stoma.scheduler.manager import Scheduler
-from stoma.scheduler.selecting import selection_of
+from stoma.scheduler.selecting import doubts, selection_of
 from stoma.stores.questions import Selection, record_dict
 from stoma.wording import listed, shown
 
@@ -26,7 +26,8 @@ def records(scheduler: Scheduler, query: Mapping[str, str]) -> Answer:
     given = known(query, (*SELECTING, "limit", "before"))
     selection, limit = _selection(scheduler, given), number(given, "limit", LIMIT, 1, MOST)
     before = number(given, "before", LAST, 1, LAST) if "before" in given else None
-    return Answer(scheduler.store.questions.listed(selection, before=before, limit=limit).as_dict())
+    found = scheduler.store.questions.listed(selection, before=before, limit=limit)
+    return Answer(found.as_dict() | _hint(scheduler, selection))
 
 
 def story(scheduler: Scheduler, query: Mapping[str, str], source: str, external_id: str) -> Answer:
@@ -36,10 +37,12 @@ def story(scheduler: Scheduler, query: Mapping[str, str], source: str, external_
 
 
 def search(scheduler: Scheduler, query: Mapping[str, str]) -> Answer:
-    """Records that match `q`: `order` (best or newest), the parameters of lists, and `before` to go on with newest."""
-    given = known(query, ("q", *SELECTING, "order", "limit", "before"))
-    if "q" not in given:
-        raise UsageError("q: it has to be said what is sought", 'for example ?q=diffusion+"language+model"')
+    """Records that match `query`, or `q`: `order` (best or newest), the parameters of lists, `before` with newest."""
+    given = known(query, ("query", *SELECTING, "order", "limit", "before", "q"))
+    if ("query" in given) is ("q" in given):
+        example = 'for example ?query=diffusion+"language+model"'
+        raise UsageError("query: it has to be said once what is sought", example)
+    text = given.get("query", given.get("q", ""))
     order = given.get("order", ORDERS[0])
     if order not in ORDERS:
         raise UsageError(f'order: found "{shown(order)}", expected {listed(ORDERS)}')
@@ -47,7 +50,7 @@ def search(scheduler: Scheduler, query: Mapping[str, str]) -> Answer:
         raise UsageError("before: only the newest go on", "say order=newest, or a greater limit")
     selection, limit = _selection(scheduler, given), number(given, "limit", LIMIT, 1, MOST)
     before = number(given, "before", LAST, 1, LAST) if "before" in given else None
-    found = scheduler.store.search.find(given["q"], selection, limit, order=order, before=before)
+    found = scheduler.store.search.find(text, selection, limit, order=order, before=before)
     rows = [record_dict(row) for row in found.rows]
     goes_on = order == "newest" and found.has_more and rows
     return Answer(
@@ -57,6 +60,7 @@ def search(scheduler: Scheduler, query: Mapping[str, str]) -> Answer:
             "has_more": found.has_more,
             "lag": {"records": found.lag.records, "since": iso(found.lag.since)},
         }
+        | _hint(scheduler, selection)
     )
 
 
@@ -67,7 +71,13 @@ def changes(scheduler: Scheduler, query: Mapping[str, str]) -> Answer:
     limit = number(given, "limit", LIMIT, 1, MOST)
     now = scheduler.store.now()
     found = scheduler.store.questions.changes(selection, now, limit=limit, before=given.get("before"))
-    return Answer(found.as_dict())
+    return Answer(found.as_dict() | _hint(scheduler, selection))
+
+
+def _hint(scheduler: Scheduler, selection: Selection) -> dict[str, str]:
+    """What may be meant otherwise, where there is something."""
+    found = doubts(scheduler.store, selection)
+    return {"hint": in_one(found)} if found else {}
 
 
 def _selection(scheduler: Scheduler, given: Mapping[str, str]) -> Selection:

@@ -8,12 +8,12 @@ from collections.abc import Iterator, Mapping
 from waitress.channel import ClientDisconnected
 
 from stoma.api.answers import Answer, Stream
-from stoma.api.queries import known
+from stoma.api.queries import in_one, known
 from stoma.errors import StomaError, UsageError
 from stoma.export import Export, Form
 from stoma.log import log_details, logger
 from stoma.scheduler.manager import Scheduler
-from stoma.scheduler.selecting import selection_of
+from stoma.scheduler.selecting import doubts, selection_of
 from stoma.stores.extracts import Wanted
 from stoma.wording import listed, shown
 
@@ -21,19 +21,20 @@ MOST_AT_ONCE = 2
 """How many exports are sent at the same time: each keeps a thread of the server busy, and others have questions too."""
 
 SELECTING = ("kind", "source", "task", "since", "until")
-PARAMETERS = ("format", *SELECTING, "q", "view", "safe_for_spreadsheets")
+PARAMETERS = ("format", *SELECTING, "query", "view", "safe_for_spreadsheets")
 TYPES = {"jsonl": "application/x-ndjson; charset=utf-8", "csv": "text/csv; charset=utf-8; header=present"}
 
 _places = threading.BoundedSemaphore(MOST_AT_ONCE)
 
 
 def export(scheduler: Scheduler, query: Mapping[str, str]) -> Answer | Stream:
-    """Records, all of them: `format` (jsonl or csv), `kind`, `source`, `task`, `since`, `until`, `q`, `view`."""
+    """Records, all of them: `format` (jsonl or csv), `kind`, `source`, `task`, `since`, `until`, `query`, `view`."""
     given = known(query, PARAMETERS)
     form = _form(given)
     words = {name: given.get(name) for name in SELECTING}
     selection = selection_of(scheduler.config, scheduler.store, **words)
-    work = Export(scheduler.store, Wanted(selection, given.get("view"), given.get("q")), form)
+    work = Export(scheduler.store, Wanted(selection, given.get("view"), given.get("query")), form)
+    unsure = doubts(scheduler.store, selection, work.wanted.view)
     if not _places.acquire(blocking=False):
         return Answer(
             {
@@ -52,6 +53,9 @@ def export(scheduler: Scheduler, query: Mapping[str, str]) -> Answer | Stream:
     }
     if work.not_indexed:
         headers["Stoma-Not-Indexed"] = str(work.not_indexed)
+    if unsure:
+        # A header has no letters but these.
+        headers["Stoma-Hint"] = in_one(unsure).encode("ascii", "replace").decode()
     return Stream(pieces, headers)
 
 

@@ -20,9 +20,19 @@ def number(query: Mapping[str, str], name: str, default: int, least: int, most: 
 
 
 def known(query: Mapping[str, str], names: Sequence[str]) -> dict[str, str]:
-    """What is given of the parameters that there are; raises UsageError for others: they would narrow nothing."""
+    """What is given of the parameters that there are.
+
+    Raises UsageError for others, and for one that is empty: they would narrow nothing, and everything would be told.
+    """
     for name in query:
         if name not in names:
             near = did_you_mean(name, names)
             raise UsageError(f'there is no parameter "{shown(name)}"{near}', f"there are {', '.join(names)}")
-    return {name: value for name, value in query.items() if value}
+        if not query[name]:
+            raise UsageError(f"{name}: nothing is given", "leave the parameter out, or say what it is to be")
+    return dict(query)
+
+
+def in_one(sentences: Sequence[str]) -> str:
+    """Several things that are to be said, as one text."""
+    return " ".join(text if text.endswith("?") else f"{text}." for text in sentences)

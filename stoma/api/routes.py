@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from stoma.api import data
 from stoma.api.answers import Answer, Stream
 from stoma.api.export import export
-from stoma.api.queries import number
+from stoma.api.queries import known, number
 from stoma.errors import NotFound, StomaError, StoreError, UsageError
 from stoma.scheduler import edits
 from stoma.scheduler.base import TaskStatus, iso
@@ -82,6 +82,7 @@ def resume(scheduler: Scheduler, query: Mapping[str, str]) -> Answer:
 
 def history(scheduler: Scheduler, query: Mapping[str, str]) -> Answer:
     """Runs, newest first: `task`, `status`, `limit` (1 to 1000) and `before` (a run id) narrow it down."""
+    query = known(query, ("task", "status", "limit", "before"))
     limit = number(query, "limit", 50, 1, MOST_RUNS)
     before = number(query, "before", NEWEST, 1, NEWEST)
     task_id = query.get("task")

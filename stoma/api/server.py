@@ -140,7 +140,10 @@ def _json(scheduler: Scheduler, function: Function) -> Any:
 
 
 def _value(name: str) -> str:
-    """What is given behind a name in the query, the last time it stands there."""
+    """What is given behind a name in the query."""
+    if len(bottle.request.query.getall(name)) > 1:
+        # One of them would count, and nobody would know which.
+        raise UsageError(f"{shown(name)}: it is given more than once", "ask once for each")
     value: str | None = bottle.request.query.getunicode(name)
     if value is None:
         # Left out it would narrow nothing, and all would be told.

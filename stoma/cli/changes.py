@@ -1,15 +1,16 @@
-"""`stoma changes`: what is new, what has changed, what went up most."""
+"""`stoma changes`: what is new, what has changed, what has risen most."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 import click
 
-from stoma.cli.context import config_option, demo_option, json_option, opened
-from stoma.cli.output import local, print_json, print_table, reporting, tell, tell_warning
+from stoma.cli.context import MOMENTS, config_option, demo_option, json_option, opened
+from stoma.cli.output import console, local, print_json, print_table, reporting, tell, tell_warning
 from stoma.log import clean
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 LONGEST_TITLE = 70
 
-SINCE = "How far to look back: 7d, 12h, 2026-11-23, today."
+SINCE = f"How far to look back: {MOMENTS}."
 
 
 @click.command()
@@ -44,40 +45,37 @@ def changes(
     demo: bool,
     as_json: bool,
 ) -> None:
-    """What is new, what has changed and in which fields, and which measures went up most."""
-    from stoma.scheduler.selecting import selection_of
+    """What is new, what has changed and in which fields, and which measures have risen most."""
+    from stoma.scheduler.selecting import doubts, selection_of
 
     with opened(config_file, demo=demo, must_exist=True) as here:
         selection = selection_of(here.config, here.store, kind=kind, source=source, task=task_id, since=since)
         found = here.store.questions.changes(selection, here.store.now(), limit=limit)
-        _help(kind, here.store.questions.kinds() if kind else (), "kind")
-        _help(source, here.store.questions.sources() if source else (), "source")
+        for doubt in doubts(here.store, selection):
+            tell_warning(doubt)
         zone = here.config.timezone
     if as_json:
         print_json(found.as_dict())
         return
     tell(f"since {local(found.since, zone)}")
-    tell(f"new:     {_counts(found.new_counts)}")
-    tell(f"changed: {_counts(found.changed_counts)}")
+    _line("new:     ", _counts(found.new_counts))
+    _line("changed: ", _counts(found.changed_counts))
+    if found.new_changed_counts:
+        _line(" " * 9, f"{_total(found.new_changed_counts)} of the new ones changed since they came")
     _show(found, zone)
 
 
-def _help(name: str | None, known: Sequence[str], what: str) -> None:
-    from stoma.wording import did_you_mean, shown
-
-    if name is not None and name not in known:
-        near = did_you_mean(name, known)
-        tell_warning(f'there is no record of a {what} "{shown(name)}"{near}')
-
-
 def _show(found: Changes, zone: str) -> None:
-    rows = [(local(row["first_seen_at"], zone), row["kind"], *_names(row)) for row in found.new.rows]
+    # The line at the top says the year and the zone.
+    is_this_year = local(found.since, zone)[:4] == local(found.now, zone)[:4]
+    told = slice(5, 16) if is_this_year else slice(0, 16)
+    rows = [(local(row["first_seen_at"], zone)[told], row["kind"], *_names(row)) for row in found.new.rows]
     if rows:
         _heading("new")
         print_table(("first seen", "kind", "id", "title"), rows, empty="")
     changed = [
         (
-            local(one.changed_at, zone),
+            local(one.changed_at, zone)[told],
             one.row["kind"],
             *_names(one.row),
             ", ".join(one.fields) or "nothing any more",
@@ -88,11 +86,11 @@ def _show(found: Changes, zone: str) -> None:
         _heading("changed")
         print_table(("changed", "kind", "id", "title", "fields"), changed, empty="")
     for measure, rises in found.risen.by_difference.items():
-        _heading(f"{measure}: up most")
+        _heading(f"{measure}: risen most")
         _show_rises(rises)
         in_percent = found.risen.by_percent[measure]
         if in_percent:
-            _heading(f"{measure}: up most in percent")
+            _heading(f"{measure}: risen most in percent")
             _show_rises(in_percent)
     if found.risen.looked_back_to is not None and found.risen.by_difference:
         tell(f"what was measured last before {local(found.risen.looked_back_to, zone)} was left out")
@@ -111,7 +109,7 @@ def _show_rises(rises: Sequence[Rise]) -> None:
         )
         for rise in rises
     ]
-    print_table(("id", "title", "then", "now", "difference", "percent"), rows, empty="", numbers=4)
+    print_table(("id", "title", "before", "latest", "difference", "percent"), rows, empty="", numbers=4)
 
 
 def _heading(text: str) -> None:
@@ -125,6 +123,17 @@ def _names(row: Row) -> tuple[str, str]:
     return f"{row['source']}:{row['external_id']}", " ".join(short.split())
 
 
+def _line(name: str, text: str) -> None:
+    """A line that a terminal breaks between words, below the first one."""
+    screen = console()
+    width = screen.width if screen.is_terminal else len(name) + len(text) + 1
+    tell("\n".join(wrap(text, width, initial_indent=name, subsequent_indent=" " * len(name))))
+
+
 def _counts(counts: Sequence[Count]) -> str:
-    words = [f"{one.count:,}{'' if one.is_exact else '+'} {one.kind}" for one in counts]
-    return ", ".join(words) or "nothing"
+    return ", ".join(f"{_total([one])} {one.kind}" for one in counts) or "nothing"
+
+
+def _total(counts: Sequence[Count]) -> str:
+    is_exact = all(one.is_exact for one in counts)
+    return f"{sum(one.count for one in counts):,}{'' if is_exact else '+'}"

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from stoma.scheduler.loader import Loader
     from stoma.stores import Store
 
+MOMENTS = "30m (minutes), 12h, 7d, 2026-01-31, today"
+"""What `--since` and `--until` take, as their help says it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Opened:
@@ -96,7 +99,7 @@ def opened(
     """The configuration and its store, closed at the end; a broken file is told, and its last good text is used.
 
     Collectors and normalizers of somebody's own are imported only `with_code`: who looks need not run them. A store
-    that `must_exist` is not made: UsageError says that there is none. `on_config` hears what is meant before it is opened.
+    that `must_exist` is not made: UsageError says that there is none. `on_config` is called before it is opened.
 
     Where a scheduler runs on these files, its store is meant, also when another one is written there by now.
     """
@@ -138,9 +141,8 @@ def _connected(config: Config, *, must_exist: bool) -> Store:
     try:
         return connect(config, existing=must_exist)
     except NotFound as error:
-        start = "stoma-run --demo" if config.demo else "stoma-run"
-        hint = f"`{start}` makes it; if it lies elsewhere, say so in store.url of stoma.yaml"
-        raise UsageError(error.message, hint) from None
+        elsewhere = "`stoma-run` makes it; if it lies elsewhere, say so in store.url of stoma.yaml"
+        raise UsageError(error.message, "`stoma-run --demo` makes it" if config.demo else elsewhere) from None
 
 
 def beside_running(loader: Loader, config: Config) -> Config:
@@ -157,9 +159,7 @@ def beside_running(loader: Loader, config: Config) -> Config:
     return replace(config, store_url=url)
 
 
-def _of_running(
-    loader: Loader, error: ConfigError, connected: Callable[[Config], Store]
-) -> Opened | None:
+def _of_running(loader: Loader, error: ConfigError, connected: Callable[[Config], Store]) -> Opened | None:
     """What is in force in the scheduler that runs on these files, where nothing else can be told; None without one."""
     from stoma.scheduler.config import Config
     from stoma.scheduler.lastgood import config_in_force, running_url

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
-from stoma.cli.context import config_option, demo_option, json_option, opened
+from stoma.cli.context import MOMENTS, config_option, demo_option, json_option, opened
 from stoma.cli.output import console, harmless_json, print_json, reporting, several, tell, tell_warning
 from stoma.formats import FORMATS
 from stoma.log import clean
@@ -22,17 +22,20 @@ if TYPE_CHECKING:
 INDEXING_SECONDS = 30.0
 """How long the index of words is built first, before it is asked for all hits of a query."""
 
+VIEW = (
+    "The columns of papers (of arxiv), repositories (of github), filings or transactions (of sec_edgar),"
+    " or entries (of every source)."
+)
+
 
 @click.command()
 @click.option("--kind", metavar="KIND", help="Only records of this kind: paper, repository, filing, entry …")
 @click.option("--source", metavar="SOURCE", help="Only records of this source.")
 @click.option("--task", "task_id", metavar="TASK", help="Only what this task has seen.")
-@click.option("--since", metavar="WHEN", help="Only what was first seen then or later: 7d, 12h, 2026-11-23.")
+@click.option("--since", metavar="WHEN", help=f"Only what was first seen then or later: {MOMENTS}.")
 @click.option("--until", metavar="WHEN", help="Only what was first seen before that.")
 @click.option("--query", metavar="QUERY", help="Only what this search finds, all of it, newest first.")
-@click.option(
-    "--view", metavar="VIEW", help="The columns of papers, repositories, filings, transactions or entries."
-)
+@click.option("--view", metavar="VIEW", help=VIEW)
 @click.option(
     "--format", "format_", type=click.Choice(FORMATS), help="[default: by the name of FILE, else jsonl]"
 )
@@ -71,8 +74,9 @@ def export(
     The file appears when it is whole, with FILE.manifest.json beside it: selection, time, counts, columns, checksum.
     --json prints that manifest.
     """
+    from stoma.errors import UsageError
     from stoma.export import Export, form_of, to_file
-    from stoma.scheduler.selecting import selection_of
+    from stoma.scheduler.selecting import doubts, selection_of, unknown
     from stoma.stores.extracts import Wanted
 
     output = None if output == Path("-") else output
@@ -86,6 +90,11 @@ def export(
         if query is not None:
             _catch_up(here.store)
         work = Export(here.store, wanted, form)
+        if output is not None and output.exists() and (strange := unknown(here.store, selection)):
+            # Nothing would come in place of what is there.
+            raise UsageError(strange[0], f"{output} stays as it is")
+        for doubt in doubts(here.store, selection, view):
+            tell_warning(doubt)
         if work.not_indexed:
             tell_warning(
                 f"the query cannot find about {several(work.not_indexed, 'record')} yet, they are not indexed"
@@ -107,11 +116,9 @@ def export(
 
 def _catch_up(store: Store) -> None:
     """Take up what is left of the index of words, where nobody else does: an export is to have all hits."""
-    from stoma.scheduler.indexing import take_up_here
-    from stoma.scheduler.overview import is_scheduler_running
+    from stoma.scheduler.indexing import catch_up_here
 
-    if store.search.last_queued() is not None and not is_scheduler_running(store, store.now()):
-        take_up_here(store, INDEXING_SECONDS)
+    catch_up_here(store, INDEXING_SECONDS)
 
 
 def _check(form: Form, output: Path | None, as_json: bool) -> None:

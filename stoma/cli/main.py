@@ -8,28 +8,44 @@ import click
 
 from stoma import __version__
 
-COMMANDS = {
-    "scheduler": (
-        "stoma.cli.scheduler:group",
-        "Tasks and runs: start, status, list, run, add, enable, presets.",
-    ),
-    "plan": ("stoma.cli.plan:plan", "What the files on disk would change about what is in force."),
-    "next": ("stoma.cli.explain:next_", "The instants to come, of one task or of all."),
-    "why": ("stoma.cli.explain:why", "What became of each due instant of a task on one day."),
-    "runs": ("stoma.cli.runs:runs", "Runs, newest first, of one task or of all."),
-    "logs": ("stoma.cli.logs:logs", "What was logged while a run was carried out."),
-    "search": ("stoma.cli.search:search", "Records in which words stand, best first."),
-    "replay": ("stoma.cli.replay:replay", "Normalise again what was kept of a task's answers."),
-    "hosts": ("stoma.cli.hosts:hosts", "How often each host may be asked, and when it may be asked next."),
-    "show": ("stoma.cli.show:show", "The whole story of one record: versions, measures, who saw it."),
-    "changes": ("stoma.cli.changes:changes", "What is new, what has changed, what went up most."),
-    "cancel": ("stoma.cli.runs:cancel", "End a run that waits or is under way."),
-    "retry": ("stoma.cli.runs:retry", "Begin a run again that ended without success."),
-    "store": ("stoma.cli.store:group", "The database itself: info, check, backup, vacuum, copy."),
-    "backfill": ("stoma.cli.backfill:backfill", "Collect days of the past, beside what runs on schedule."),
-    "export": ("stoma.cli.export:export", "Write records to a file: CSV, JSON Lines or Parquet."),
+GROUPS = {
+    "Run": {
+        "scheduler": (
+            "stoma.cli.scheduler:group",
+            "Tasks and runs: start, status, list, run, add, enable, presets.",
+        ),
+        "backfill": (
+            "stoma.cli.backfill:backfill",
+            "Collect days of the past, beside what runs on schedule.",
+        ),
+        "replay": ("stoma.cli.replay:replay", "Normalise again what was kept of a task's answers."),
+        "retry": ("stoma.cli.runs:retry", "Begin a run again that ended without success."),
+        "cancel": ("stoma.cli.runs:cancel", "End a run that waits or is under way."),
+    },
+    "Look": {
+        "runs": ("stoma.cli.runs:runs", "Runs, newest first, of one task or of all."),
+        "logs": ("stoma.cli.logs:logs", "What was logged while a run was carried out."),
+        "next": ("stoma.cli.explain:next_", "The instants to come, of one task or of all."),
+        "why": ("stoma.cli.explain:why", "What became of each due instant of a task on one day."),
+        "plan": ("stoma.cli.plan:plan", "What the files on disk would change about what is in force."),
+        "hosts": (
+            "stoma.cli.hosts:hosts",
+            "How often each host may be asked, and when it may be asked next.",
+        ),
+    },
+    "Ask": {
+        "search": ("stoma.cli.search:search", "Records in which words stand, best first."),
+        "changes": ("stoma.cli.changes:changes", "What is new, what has changed, what has risen most."),
+        "show": ("stoma.cli.show:show", "The whole story of one record: versions, measures, who saw it."),
+        "export": ("stoma.cli.export:export", "Write records to a file: CSV, JSON Lines or Parquet."),
+    },
+    "Keep": {
+        "store": ("stoma.cli.store:group", "The database itself: info, check, backup, vacuum, copy."),
+    },
 }
-"""Where each command lies, and what it does."""
+"""What a person may be about to do, and the commands for it: where each lies, and what it does."""
+
+COMMANDS = {name: where for group in GROUPS.values() for name, where in group.items()}
 
 
 class Lazy(click.Group):
@@ -47,8 +63,10 @@ class Lazy(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         # Written above, because asking the commands would import them.
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, told) for name, (_, told) in COMMANDS.items()])
+        widest = max(map(len, COMMANDS))
+        for title, group in GROUPS.items():
+            with formatter.section(title):
+                formatter.write_dl([(f"{name:{widest}}", told) for name, (_, told) in group.items()])
 
 
 @click.command(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"]})

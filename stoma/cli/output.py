@@ -29,9 +29,6 @@ if TYPE_CHECKING:
 _STEERING = re.compile("[\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 """Characters that JSON lets through and a terminal obeys; escaped, they mean the same to a program."""
 
-NAMES = frozenset({"task", "run", "status", "state", "schedule", "host"})
-"""Columns whose words are copied or compared: they keep their line."""
-
 WELL, NOT_COMPLETE, USAGE, DEGRADED, INTERRUPTED = 0, 1, 2, 3, 130
 
 
@@ -84,30 +81,25 @@ def reported() -> Iterator[None]:
     except KeyboardInterrupt:
         tell_error("interrupted")
         leave(INTERRUPTED)
-    except PermissionError as error:
-        if error.filename is None:
-            _tell_mistake(error)
-        else:
-            told = f"{os.fsdecode(error.filename)} may not be read or written: permission denied"
-            tell_error(told, "give this user the right to that file and its folder, or name another one")
-        leave(NOT_COMPLETE)
     except BrokenPipeError:
         # The reader has seen enough; what Python would print at exit helps nobody.
         sys.stderr.close()
         leave(WELL)
     except Exception as error:
-        _tell_mistake(error)
+        if isinstance(error, PermissionError) and error.filename is not None:
+            tell_error(
+                f"{error.filename} may not be read or written: permission denied",
+                "give this user the right to it and to its folder, or name another one",
+            )
+            leave(NOT_COMPLETE)
+        if os.environ.get("STOMA_DEBUG"):
+            set_up("DEBUG")
+            log_details(error)
+        tell_error(
+            f"a mistake in Stoma: {type(error).__name__}: {error}",
+            "please report it, with what the same command shows under STOMA_DEBUG=1",
+        )
         leave(NOT_COMPLETE)
-
-
-def _tell_mistake(error: Exception) -> None:
-    if os.environ.get("STOMA_DEBUG"):
-        set_up("DEBUG")
-        log_details(error)
-    tell_error(
-        f"a mistake in Stoma: {type(error).__name__}: {error}",
-        "please report it, with what the same command shows under STOMA_DEBUG=1",
-    )
 
 
 def leave(code: int) -> NoReturn:
@@ -173,42 +165,23 @@ def console(*, stderr: bool = False) -> Console:
 
 
 def print_table(
-    columns: Sequence[str], rows: Sequence[Sequence[Any]], *, empty: str, numbers: int = 0
+    columns: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    *,
+    empty: str,
+    numbers: int = 0,
+    spare: Sequence[Sequence[str]] = (),
 ) -> None:
-    """A table whose last `numbers` columns hold numbers; `empty` says what to do when there are no rows."""
+    """A table whose last `numbers` columns hold numbers; `empty` says what to do when there are no rows.
+
+    Where a terminal is too narrow, the columns of `spare` are left out, one group after the other.
+    """
     if not rows:
         tell(empty)
         return
-    from rich import box
-    from rich.measure import Measurement
-    from rich.table import Table
-    from rich.text import Text
+    from stoma.cli.tables import show
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
-    for index, column in enumerate(columns):
-        is_number = index >= len(columns) - numbers
-        # Nothing is cut off: half an id is of no use. Names keep their line, other texts are folded.
-        table.add_column(
-            column,
-            justify="right" if is_number else "left",
-            no_wrap=is_number or column in NAMES,
-            min_width=_widest(column, rows, index) if is_number or column in NAMES else 8,
-            overflow="fold",
-        )
-    for row in rows:
-        table.add_row(*[Text(clean(_cell(value)), style=_style(value)) for value in row])
-    screen = console()
-    if not screen.is_terminal:
-        # A file or a pipe has no width.
-        screen.width = 240
-    screen.width = max(
-        screen.width, Measurement.get(screen, screen.options.update(max_width=1000), table).minimum
-    )
-    screen.print(table, crop=False)
-
-
-def _widest(column: str, rows: Sequence[Sequence[Any]], index: int) -> int:
-    return max(len(column), *(len(_cell(row[index])) for row in rows))
+    show(console(), columns, rows, numbers, spare)
 
 
 def stoma_command() -> str:
@@ -236,22 +209,3 @@ def on_clock(instant: datetime, zone: str) -> str:
     """An instant by the clock of `zone`, with the weekday and how far that clock is ahead of UTC."""
     shown = instant.astimezone(ZoneInfo(zone))
     return f"{shown:%a %Y-%m-%d %H:%M:%S} {shown.isoformat()[-6:]}"
-
-
-def _cell(value: Any) -> str:
-    if value is None or value == "":
-        return "–"
-    return str(value)
-
-
-def _style(value: Any) -> str:
-    return {
-        "completed": "green",
-        "failed": "red",
-        "suspect": "yellow",
-        "cancelled": "dim",
-        "skipped": "dim",
-        "blocked": "dim",
-        "running": "cyan",
-        "interrupted": "yellow",
-    }.get(str(value), "")

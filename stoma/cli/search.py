@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from stoma.cli.context import Opened, config_option, demo_option, json_option, opened
+from stoma.cli.context import MOMENTS, Opened, config_option, demo_option, json_option, opened
 from stoma.cli.output import console, local, print_json, reporting, several, tell, tell_warning
 from stoma.log import clean
 
@@ -31,12 +31,42 @@ WIDEST = 100
 """Columns of a terminal that are used."""
 
 
-@click.command()
+class Search(click.Command):
+    """A command to which a word behind one hyphen is part of the query: `-survey` is no option."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put the words of the query behind all options."""
+        takes_value = {
+            name: not option.is_flag
+            for option in self.params
+            if isinstance(option, click.Option)
+            for name in (*option.opts, *option.secondary_opts)
+        }
+        options: list[str] = []
+        words: list[str] = []
+        given = iter(args)
+        for one in given:
+            if one == "--":
+                words += given
+            elif one.startswith("--") or one == "-h":
+                options.append(one)
+                if takes_value.get(one):
+                    value = next(given, None)
+                    if value is None:
+                        return super().parse_args(ctx, options)
+                    options.append(value)
+            else:
+                words.append(one)
+        return super().parse_args(ctx, [*options, "--", *words])
+
+
+@click.command(cls=Search)
 @click.argument("query", nargs=-1, required=True)
 @click.option("--kind", metavar="KIND", help="Only records of this kind: paper, repository, filing, entry …")
 @click.option("--source", metavar="SOURCE", help="Only records of this source.")
 @click.option("--task", "task_id", metavar="TASK", help="Only what this task has seen.")
-@click.option("--since", metavar="WHEN", help="Only what is new since 7d, 12h, 2026-11-23, today.")
+@click.option("--since", metavar="WHEN", help=f"Only what was first seen then or later: {MOMENTS}.")
+@click.option("--until", metavar="WHEN", help="Only what was first seen before that.")
 @click.option(
     "--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="Show at most so many."
 )
@@ -51,6 +81,7 @@ def search(
     source: str | None,
     task_id: str | None,
     since: str | None,
+    until: str | None,
     limit: int,
     newest: bool,
     config_file: Path | None,
@@ -66,16 +97,21 @@ def search(
     'this -that'       this without that
     transform*         any ending
 
-    Letters count without case and accents. Put the query in quotes, for the shell.
+    Letters count without case and accents. Put the query in quotes, for the shell. Whatever begins with one hyphen
+    belongs to the query, but for -h alone; behind -- everything does.
     """
     from stoma.query import parse
-    from stoma.scheduler.selecting import selection_of
+    from stoma.scheduler.selecting import doubts, selection_of
     from stoma.stores.questions import record_dict
 
     text = " ".join(query)
     node = parse(text)
     with opened(config_file, demo=demo, must_exist=True) as here:
-        selection = selection_of(here.config, here.store, kind=kind, source=source, task=task_id, since=since)
+        selection = selection_of(
+            here.config, here.store, kind=kind, source=source, task=task_id, since=since, until=until
+        )
+        for doubt in doubts(here.store, selection):
+            tell_warning(doubt)
         _catch_up(here.store)
         found = here.store.search.find(text, selection, limit, order="newest" if newest else "best")
         _tell_lag(here, found.lag.records)
@@ -92,18 +128,21 @@ def search(
 
 def _catch_up(store: Store) -> None:
     """Build what is left of the index, where nobody else does."""
-    from stoma.scheduler.indexing import take_up_here
-    from stoma.scheduler.overview import is_scheduler_running
+    from stoma.scheduler.indexing import catch_up_here
 
-    if store.search.last_queued() is not None and not is_scheduler_running(store, store.now()):
-        take_up_here(store, BUILDING_SECONDS)
+    catch_up_here(store, BUILDING_SECONDS)
 
 
 def _tell_lag(here: Opened, records: int) -> None:
+    from stoma.errors import StoreUnavailable
     from stoma.scheduler.overview import is_scheduler_running
 
     if records:
-        is_running = is_scheduler_running(here.store, here.store.now())
+        try:
+            is_running = is_scheduler_running(here.store, here.store.now())
+        except StoreUnavailable:
+            # Who may only read is not told; nor could the next search do it.
+            is_running = True
         who = "the scheduler is" if is_running else "the next search goes on"
         tell_warning(
             f"about {several(records, 'record')} cannot be found yet: {who} taking them up into the index"

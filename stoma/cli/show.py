@@ -30,6 +30,12 @@ CONTEXT = 60
 LONGEST = 2_000
 """Letters of one text that are shown; --json has all of them."""
 
+SPARE = (("least", "most"), ("over time",), ("values",))
+"""What is left out of the measures on a narrow terminal, one after the other."""
+
+WITH_TIME = 100
+"""Columns of a terminal from which on measures that are instants are shown with the time of day."""
+
 STYLES = {"-": "red strike", "+": "green", "=": ""}
 SIGNS = {"-": ("[-", "-]"), "+": ("{+", "+}"), "=": ("", "")}
 """How words are marked where there are no colours."""
@@ -55,13 +61,18 @@ def show(record: str, source: str | None, config_file: Path | None, demo: bool, 
         return
     screen = console()
     is_terminal = screen.is_terminal
-    for text in _told(story, zone, with_signs=not is_terminal or screen.no_color):
-        screen.print(text, soft_wrap=True)
+    # A terminal may know no colours, or be asked for none.
+    with_signs = screen.color_system is None or screen.no_color
+    for text in _told(story, zone, with_signs=with_signs):
+        screen.print(text, soft_wrap=not is_terminal, crop=False)
     if story.measures:
         columns = ["measure", *(["over time"] if is_terminal else []), "since", "until"]
         numbers = ["values", "first", "last", "least", "most", "change"]
-        rows = [_measured_row(one, zone, with_curve=is_terminal) for one in story.measures]
-        print_table([*columns, *numbers], rows, empty="", numbers=len(numbers))
+        with_time = not is_terminal or screen.width >= WITH_TIME
+        rows = [
+            _measured_row(one, zone, with_curve=is_terminal, with_time=with_time) for one in story.measures
+        ]
+        print_table([*columns, *numbers], rows, empty="", numbers=len(numbers), spare=SPARE)
     seen = [
         (row["task_id"], local(row["first_seen_at"], zone), local(row["last_seen_at"], zone), row["run_id"])
         for row in story.sightings
@@ -97,7 +108,8 @@ def _told(story: Story, zone: str, *, with_signs: bool) -> Iterator[Text]:
     names = f"{row['source']}:{row['external_id']}"
     yield Text(clean(f"{names}, {row['kind']}, record #{row['id']}"))
     if row["url"]:
-        yield Text(clean(row["url"]), style="blue")
+        # In one piece, so that it can be copied.
+        yield Text(clean(row["url"]), style="blue", no_wrap=True, overflow="ignore")
     yield Text()
     for name, value in _fields(row, zone):
         yield Text.assemble((f"{clean(name):14} ", "dim"), clean(_short(value)))
@@ -170,17 +182,16 @@ def shortened(pieces: Sequence[Piece]) -> list[Piece]:
     return found
 
 
-def _measured_row(one: Measured, zone: str, *, with_curve: bool) -> list[Any]:
-    values = [row["value"] for row in one.observations]
-    as_instant = one.name.endswith("_at")
-    told = [_moment(value, zone) if as_instant else number_text(value) for value in _figures(one)]
-    change = "" if as_instant else number_text(one.last["value"] - one.first, signed=True)
+def _measured_row(one: Measured, zone: str, *, with_curve: bool, with_time: bool) -> list[Any]:
     span = [local(one.first_at, zone)[:10], local(one.last["observed_at"], zone)[:10]]
-    return [one.name, *([curve(values)] if with_curve else []), *span, one.count, *told, change]
-
-
-def _figures(one: Measured) -> tuple[float, float, float, float]:
-    return one.first, one.last["value"], one.least, one.most
+    bars = [curve([row["value"] for row in one.observations])] if with_curve else []
+    first, last = one.first, one.last["value"]
+    if one.name.endswith("_at"):
+        told = [_moment(value, zone)[: None if with_time else 10] for value in (first, last)] + [""] * 3
+    else:
+        told = [number_text(value) for value in (first, last, one.least, one.most)]
+        told.append(number_text(last - first, signed=True))
+    return [one.name, *bars, *span, one.count, *told]
 
 
 def _moment(seconds: float, zone: str) -> str:

@@ -44,8 +44,8 @@ def copy(source: str, target: str, as_json: bool) -> None:
 
     here, began = Path.cwd(), time.monotonic()
     with (
-        open_store(resolve(source, here), here, connections=2, existing=True) as old,
-        open_store(resolve(target, here), here, connections=2) as new,
+        open_store(resolve(source, here), here, connections=2, existing=True, name="FROM") as old,
+        open_store(resolve(target, here), here, connections=2, name="TO") as new,
     ):
         if old.database.place == new.database.place:
             raise UsageError(f"{old.database.place} cannot be copied into itself", "name another store as TO")

@@ -29,9 +29,7 @@ def data_folder(config: Config) -> Path:
     return folder / DEMO_FOLDER if config.demo else folder
 
 
-def connect(
-    config: Config, *, clock: Callable[[], datetime] | None = None, existing: bool = False
-) -> Store:
+def connect(config: Config, *, clock: Callable[[], datetime] | None = None, existing: bool = False) -> Store:
     """Open the store that the configuration names; an unset reference in its address is a ConfigError.
 
     Raises NotFound when it has to be `existing` and is not; then none is made.

@@ -83,7 +83,9 @@ def open_store(
     path = sqlite_path(url, base)
     database: Database
     if path is not None and existing and not _is_there(path):
-        raise NotFound(f"there is no store at {path} yet", "check the name; relative paths count from this folder")
+        raise NotFound(
+            f"there is no store at {path} yet", "check the name; relative paths count from this folder"
+        )
     if path is not None:
         from stoma.stores.sqlite import SqliteDatabase
 

@@ -61,6 +61,8 @@ class Changes:
     # Records that were there before; what is new and changed is new.
     changed: Sequence[Changed]
     changed_counts: Sequence[Count]
+    # How many of the new ones say something else by now than when they came.
+    new_changed_counts: Sequence[Count]
     # What `before` has to be for the changed records that follow; None behind the last one.
     next: str | None
     risen: Risen
@@ -70,7 +72,11 @@ class Changes:
         return {
             "since": iso(self.since),
             "now": iso(self.now),
-            "new": {"counts": [count.as_dict() for count in self.new_counts], **self.new.as_dict()},
+            "new": {
+                "counts": [count.as_dict() for count in self.new_counts],
+                "changed_counts": [count.as_dict() for count in self.new_changed_counts],
+                **self.new.as_dict(),
+            },
             "changed": {
                 "counts": [count.as_dict() for count in self.changed_counts],
                 "records": [one.as_dict() for one in self.changed],
@@ -89,13 +95,15 @@ def changes(
     new = listed(reader, selection, None, limit + 1)
     changed = _changed(reader, selection, limit + 1, before)
     behind = changed[limit - 1] if len(changed) > limit else None
+    changed_counts, new_changed_counts = _changed_counts(reader, selection)
     return Changes(
         since=selection.since,
         now=now,
         new=Listed(new[:limit], new[limit - 1]["id"] if len(new) > limit else None),
         new_counts=_new_counts(reader, selection),
         changed=_with_fields(reader, changed[:limit], selection.since),
-        changed_counts=_changed_counts(reader, selection),
+        changed_counts=changed_counts,
+        new_changed_counts=new_changed_counts,
         next=f"{iso(behind['superseded_at'])}/{behind['id']}" if behind else None,
         risen=risen(reader, selection, now, limit),
     )
@@ -116,12 +124,16 @@ def _new_counts(reader: Reader, selection: Selection) -> list[Count]:
     return found
 
 
-def _changed_counts(reader: Reader, selection: Selection) -> list[Count]:
+def _changed_counts(reader: Reader, selection: Selection) -> tuple[list[Count], list[Count]]:
+    """How many have changed of those that were there before, and of the new ones."""
     values = selection.values() | {"most": MOST_CHANGED + 1}
     total = reader.one("question_versions_since", **values)
     is_exact = total is not None and total["count"] <= MOST_CHANGED
     rows = reader.all("question_changed_count", **values | {"most": MOST_CHANGED})
-    return [Count(row["kind"], row["count"], is_exact) for row in rows]
+    old, new = ([row for row in rows if bool(row["is_new"]) is is_new] for is_new in (False, True))
+    return [Count(row["kind"], row["count"], is_exact) for row in old], [
+        Count(row["kind"], row["count"], is_exact) for row in new
+    ]
 
 
 def _changed(reader: Reader, selection: Selection, limit: int, before: str | None) -> list[Row]:

@@ -178,15 +178,24 @@ class PostgresDatabase(Database):
         schema = [] if self._schema == "public" else [f'--schema="{quoted}"']
         return shlex.join(["pg_dump", "--format=custom", f"--file={file}", *schema, f"--dbname={plain}"])
 
-    def vacuum(self, *, full: bool) -> None:
+    def vacuum(self, *, full: bool) -> Sequence[str]:
         names = sql.SQL(", ").join(map(sql.Identifier, tables(self.dialect)))
         how = sql.SQL("vacuum (full, analyze) {}" if full else "vacuum (analyze) {}")
+        left_out: list[str] = []
+
+        def note(said: psycopg.errors.Diagnostic) -> None:
+            if said.severity_nonlocalized == "WARNING":
+                left_out.append(str(said.message_primary))
+
         with self._translated(), self._pool.connection() as connection:
+            connection.add_notice_handler(note)
             connection.execute("set statement_timeout = 0")
             try:
                 connection.execute(how.format(names))
             finally:
+                connection.remove_notice_handler(note)
                 connection.execute("reset statement_timeout")
+        return left_out
 
     @contextmanager
     def sole_scheduler(self, owner: str) -> Iterator[None]:
@@ -266,6 +275,11 @@ class _Session:
         # Locks belong to the whole database; another schema of it is another store.
         key = f"{self._schema} {name}"
         self._connection.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", (key,))
+
+    def try_lock(self, name: str) -> bool:
+        text = "select pg_try_advisory_xact_lock(hashtextextended(%s, 0)) as is_held"
+        row = self._connection.execute(text, (f"{self._schema} {name}",)).fetchone()
+        return row is not None and bool(row["is_held"])
 
     def _run(self, name: str, values: Mapping[str, Any]) -> psycopg.Cursor[Row]:
         return self._connection.execute(chosen(self._texts[name], values), _encoded(values))

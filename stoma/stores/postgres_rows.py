@@ -23,8 +23,7 @@ def _line(row: Sequence[Any]) -> str:
     # Asked once for the whole row, for in most rows there is nothing to escape.
     if "\\" in line or "\n" in line or "\r" in line or line.count("\t") != len(texts) - 1:
         escaped = (
-            NULL if value is None else text.translate(ESCAPES)
-            for value, text in zip(row, texts, strict=True)
+            NULL if value is None else text.translate(ESCAPES) for value, text in zip(row, texts, strict=True)
         )
         line = "\t".join(escaped)
     return line + "\n"

@@ -103,10 +103,11 @@ class Questions:
         with self._database.reader() as reader:
             return kinds(reader)
 
-    def sources(self) -> list[str]:
-        """The sources of which there are records."""
+    def sources(self, kind: str | None = None) -> list[str]:
+        """The sources of which there are records, or records of a kind."""
         with self._database.reader() as reader:
-            return [row["source"] for row in reader.all("question_sources")]
+            found = [row["source"] for row in reader.all("question_sources")]
+            return [source for source in found if kind is None or kind in kinds(reader, source)]
 
 
 def listed(reader: Reader, selection: Selection, before: int | None, limit: int) -> list[Row]:

@@ -1,4 +1,7 @@
-"""Which measures went up most since a moment: what each was then against its latest value. Speaks no dialect."""
+"""Which measures have risen most since a moment: what each was then against its latest value. Speaks no dialect.
+
+A rank (`rank:daily`) rises when its number becomes smaller.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +25,7 @@ class Rise:
     """A record, and what one of its measures was and is."""
 
     row: Row
+    measure: str
     before: float
     before_at: datetime
     latest: float
@@ -29,13 +33,14 @@ class Rise:
 
     @property
     def difference(self) -> float:
-        """How much it went up."""
-        return self.latest - self.before
+        """How much it has risen, of a rank by how many places."""
+        return _risen_by(self.measure, self.before, self.latest)
 
     @property
     def percent(self) -> float | None:
-        """The same in percent of what it was; None where it was nothing."""
-        return 100 * self.difference / self.before if self.before > 0 else None
+        """The same in percent of what it was; None where it was nothing, and of a rank."""
+        has_percent = self.before > 0 and not is_rank(self.measure)
+        return 100 * self.difference / self.before if has_percent else None
 
     def as_dict(self) -> dict[str, Any]:
         """The record with its measure."""
@@ -51,7 +56,7 @@ class Rise:
 
 @dataclass(frozen=True, slots=True)
 class Risen:
-    """By measure: what went up most by difference, and in percent."""
+    """By measure: what has risen most by difference, and in percent."""
 
     by_difference: dict[str, list[Rise]]
     by_percent: dict[str, list[Rise]]
@@ -74,7 +79,7 @@ class Risen:
 
 
 def risen(reader: Reader, selection: Selection, now: datetime, limit: int) -> Risen:
-    """What went up most since `selection.since`; what was not measured before that is left out."""
+    """What has risen most since `selection.since`; what was not measured before that is left out."""
     assert selection.since is not None  # noqa: S101 — who asks has said since when
     since = selection.since
     latest = read(reader, now, selection.source, after=since)
@@ -93,8 +98,17 @@ def risen(reader: Reader, selection: Selection, now: datetime, limit: int) -> Ri
     return found
 
 
+def is_rank(measure: str) -> bool:
+    """True for a place in a list, of which the first is the best."""
+    return measure.startswith("rank:")
+
+
+def _risen_by(measure: str, before: float, latest: float) -> float:
+    return before - latest if is_rank(measure) else latest - before
+
+
 def _ranked(latest: Values, then: Values, measure: str) -> tuple[list[Ranked], list[Ranked]]:
-    """What went up, by difference and in percent; the smaller the higher."""
+    """What has risen, by difference and in percent; the smaller the higher."""
     by_difference: list[Ranked] = []
     in_percent: list[Ranked] = []
     for (source, name), values in latest.by_measure.items():
@@ -103,10 +117,11 @@ def _ranked(latest: Values, then: Values, measure: str) -> tuple[list[Ranked], l
         earlier = then.by_measure.get((source, name), {})
         for external_id, value in values.items():
             before = earlier.get(external_id, value)
-            if value > before:
-                by_difference.append((before - value, source, external_id))
-                if before > 0:
-                    in_percent.append(((before - value) / before, source, external_id))
+            by = _risen_by(measure, before, value)
+            if by > 0:
+                by_difference.append((-by, source, external_id))
+                if before > 0 and not is_rank(measure):
+                    in_percent.append((-by / before, source, external_id))
     return by_difference, in_percent
 
 
@@ -159,7 +174,7 @@ def _rises(
         key = (row["source"], row["external_id"])
         if key in then and key in latest:
             a, b = then[key], latest[key]
-            yield Rise(row, a["value"], a["observed_at"], b["value"], b["observed_at"])
+            yield Rise(row, measure, a["value"], a["observed_at"], b["value"], b["observed_at"])
 
 
 def _values_at(reader: Reader, records: Sequence[Row], measure: str, at: datetime) -> dict[Key, Row]:

@@ -323,12 +323,13 @@ class SqliteDatabase(Database):
                         raise
         return {}
 
-    def vacuum(self, *, full: bool) -> None:
+    def vacuum(self, *, full: bool) -> Sequence[str]:
         from stoma.stores import sqlite_care
 
         sqlite_care.optimize(self.path)
         if full:
             sqlite_care.vacuum(self.path)
+        return []
 
     @contextmanager
     def sole_scheduler(self, owner: str) -> Iterator[None]:

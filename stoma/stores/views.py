@@ -87,3 +87,8 @@ KINDS = {
     "entries": "entry",
 }  # fmt: skip
 """The kind of the records that a view shows."""
+
+SOURCES = {
+    "papers": "arxiv", "repositories": "github", "filings": "sec_edgar", "transactions": "sec_edgar",
+}  # fmt: skip
+"""The only source whose records a view shows; entries are of every source."""

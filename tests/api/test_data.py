@@ -81,12 +81,26 @@ def test_records_in_pages(client: Client, scheduler: Scheduler, clock: Clock) ->
         # By the clock of the configuration: 16:00 in Berlin is 15:00 in UTC.
         ("since=2026-03-01T16:00", "6543"), ("since=3h", "654"),
         ("since=2026-03-01T16:00Z&until=2026-03-01T17:00Z", "4"),
-        ("until=2026-03-01", ""), ("kind=&task=", "6543210"),
+        ("until=2026-03-01", ""),
     ],
 )  # fmt: skip
 def test_records_are_chosen(client: Client, scheduler: Scheduler, clock: Clock, query: str, ids: str) -> None:
     fill(scheduler, clock)
     assert "".join(record["external_id"] for record in get(client, f"/api/records?{query}")["records"]) == ids
+
+
+@pytest.mark.parametrize("path", ["/api/records", "/api/changes", "/api/search?query=sets"])
+def test_a_name_that_nothing_has_gets_a_hint(
+    client: Client, scheduler: Scheduler, clock: Clock, path: str
+) -> None:
+    fill(scheduler, clock)
+    joined = "&" if "?" in path else "?"
+    hint = get(client, f"{path}{joined}kind=papers&source=arxive")["hint"]
+    assert hint == (
+        'there is no record of a kind "papers"; did you mean "paper"?'
+        ' there is no record of a source "arxive"; did you mean "arxiv"?'
+    )
+    assert "hint" not in get(client, f"{path}{joined}kind=paper&source=arxiv")
 
 
 @pytest.mark.parametrize(
@@ -146,7 +160,7 @@ def test_search(client: Client, scheduler: Scheduler, clock: Clock, monkeypatch:
 
     # What the words find is tested elsewhere.
     monkeypatch.setattr(scheduler.store.search, "find", find)
-    body = get(client, "/api/search?q=a+%22b+c%22&limit=2&kind=paper&task=one")
+    body = get(client, "/api/search?query=a+%22b+c%22&limit=2&kind=paper&task=one")
     assert [tuple(record) for record in body["records"]] == [RECORD_FIELDS] * 2
     assert (body["next"], body["has_more"], body["lag"]) == (
         None,
@@ -170,7 +184,12 @@ def test_search(client: Client, scheduler: Scheduler, clock: Clock, monkeypatch:
         ("/api/records/arxiv/nope", 404), ("/api/records/nope/1", 404), ("/api/records/arxiv/a%00b", 404),
         ("/api/records/%00/1", 404), ("/api/records/arxiv/1?x=1", 400), ("/api/records/arxiv/" + "x" * 5000, 404),
         ("/api/records/arxiv/", 404), ("/api/records/arxiv", 404),
-        ("/api/search", 400), ("/api/search?q=", 400), ("/api/search?q=a&order=worst", 400),
+        ("/api/records?task=", 400), ("/api/records?kind=", 400), ("/api/records?since=", 400),
+        ("/api/records?source=&limit=1", 400), ("/api/search?q=a&query=a", 400), ("/api/search?query=", 400),
+        ("/api/records?kind=paper&kind=entry", 400), ("/api/records?limit=1&limit=2", 400),
+        ("/api/scheduler/history?task=one&task=two", 400), ("/api/scheduler/history?stauts=failed", 400),
+        ("/api/search", 400), ("/api/search?q=", 400), ("/api/changes?since=", 400),
+        ("/api/search?q=a&order=worst", 400),
         ("/api/search?q=a&before=5", 400), ("/api/changes?since=99999d", 400), ("/api/changes?before=5", 400),
         ("/api/changes?until=1d", 400),
     ],

@@ -97,13 +97,17 @@ def test_json_lines_and_csv(server: Server) -> None:
 
 def test_a_selection(server: Server, scheduler: Scheduler) -> None:
     assert ask(server, "?kind=entry").kinds == ["entry"]
-    assert ask(server, "?source=github&task=t&since=1h&until=").kinds == ["repository", "repository"]
+    assert ask(server, "?source=github&task=t&since=1h").kinds == ["repository", "repository"]
     assert ask(server, "?task=other").status == 404
     assert ask(server, "?until=2026-01-01T00:00%2B01:00").kinds == []
     put(scheduler.store, plain(1, url="=cmd()"))
     while scheduler.store.search.index.take_up() is not None:
         pass
-    answer = ask(server, "?q=doe")
+    answer = ask(server, "?kind=papers")
+    assert (answer.status, answer.body) == (200, b"")
+    assert answer.headers["Stoma-Hint"] == 'there is no record of a kind "papers"; did you mean "paper"?'
+    answer = ask(server, "?query=doe")
+    assert answer.headers["Stoma-Hint"] is None
     assert sorted(answer.kinds) == ["filing", "transaction"]
     assert answer.headers["Stoma-Not-Indexed"] is None
     assert b",'=cmd()," in ask(server, "?kind=item&format=csv&safe_for_spreadsheets=true").body
@@ -118,7 +122,11 @@ def test_a_selection(server: Server, scheduler: Scheduler) -> None:
         ("?since=lately", '"lately" is not a moment'),
         ("?view=paper", '"paper" is not a view; did you mean "papers"?'),
         ("?view=papers&kind=entry", "shows records of kind paper"),
-        ("?q=-only", "only what must not be there"),
+        ("?q=doe", 'there is no parameter "q"'),
+        ("?query=", "query: nothing is given"),
+        ("?kind=paper&kind=entry", "kind: it is given more than once"),
+        ("?view=papers&source=lab", "shows records of arxiv, not lab"),
+        ("?query=-only", "only what must not be there"),
         ("?safe_for_spreadsheets=yes&format=csv", 'found "yes", expected true or false'),
     ],
 )
@@ -141,7 +149,7 @@ def test_it_is_guarded_like_all_else(server: Server) -> None:
 
 def test_what_a_query_cannot_find_yet_is_counted(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Export, "not_indexed", 9)
-    assert ask(server, "?q=doe").headers["Stoma-Not-Indexed"] == "9"
+    assert ask(server, "?query=doe").headers["Stoma-Not-Indexed"] == "9"
 
 
 def test_a_client_that_does_not_read_holds_up_no_end(scheduler: Scheduler) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from click.testing import CliRunner, Result
 
@@ -17,6 +20,7 @@ from stoma.scheduler.location import FILE
 from stoma.scheduler.manager import Scheduler
 from stoma.stores import open_store
 from stoma.stores.nodes import Node
+from tests.support.unprivileged import CAN_PRETEND, UNPRIVILEGED
 from tests.support.waiting import until
 
 MAIN = """\
@@ -161,3 +165,76 @@ def test_check_names_a_password_that_is_written_out(home: Path) -> None:
     assert "hunter2" not in result.stdout
     [warning] = json.loads(run("--check", "--json", command=stoma_run).stdout)["warnings"]
     assert (warning["file"], warning["line"]) == ("stoma.yaml", 6)
+
+
+# -- commands that only make sense on a store that is there ----------------------------------------------------
+
+LOOKS = {
+    "info": ("store", "info"),
+    "check": ("store", "check"),
+    "backup": ("store", "backup", "copy.db", "--force"),
+    "vacuum": ("store", "vacuum"),
+    "search": ("search", "word"),
+    "show": ("show", "#1"),
+    "changes": ("changes",),
+    "export": ("export", "-o", "all.csv", "--force"),
+}
+
+
+@pytest.mark.parametrize("words", LOOKS.values(), ids=LOOKS)
+def test_who_looks_makes_no_store(home: Path, url: str, words: tuple[str, ...]) -> None:
+    result = run(*words)
+    assert result.exit_code == 2, result.output
+    assert "`stoma-run` makes it" in result.stderr
+    assert [path.name for path in home.iterdir()] == ["stoma.yaml"]
+    if url.startswith("sqlite"):
+        assert f"there is no store at {home / 'stoma.db'} yet" in result.stderr
+    else:
+        assert "holds nothing of Stoma's" in result.stderr
+        with psycopg.connect(url) as connection:
+            tables = "select count(*) from pg_tables where schemaname = 'public'"
+            assert connection.execute(tables).fetchall() == [(0,)]
+
+
+@pytest.mark.parametrize("url", ["sqlite:///stoma.db"])
+def test_a_rejected_file_makes_no_store(home: Path, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STORE_HERE", "sqlite:///a.db")
+    (home / "stoma.yaml").write_text(MAIN.format(url="${env:STORE_HERE}") + "bogus: 1\n")
+    for command, words in ((stoma, ("search", "word")), (stoma, ("runs",)), (stoma_run, ("--once",))):
+        assert run(*words, command=command).exit_code == 2
+    assert [path.name for path in home.iterdir()] == ["stoma.yaml"]
+
+
+@pytest.mark.skipif(
+    not CAN_PRETEND, reason="root may read everything, and cannot pretend to be somebody else"
+)
+@pytest.mark.parametrize("url", ["sqlite:///stoma.db"])
+def test_a_folder_that_may_not_be_looked_into_is_no_mistake_of_stoma(home: Path) -> None:
+    open_store("sqlite:///stoma.db", home).close()
+    locked = home / "locked"
+    locked.mkdir()
+    other = home / "other.yaml"
+    other.write_text(MAIN.format(url="sqlite:///locked/x.db"))
+    asked = {
+        "stoma.yaml": ["search", "x", "--config", "locked/stoma.yaml"],
+        "y.csv": ["export", "-o", "locked/y.csv"],
+        "y.db": ["store", "backup", "locked/y.db"],
+        "x.db": ["search", "x", "--config", "other.yaml"],
+    }
+    locked.chmod(0o000)
+    try:
+        for name, words in asked.items():
+            command = [*UNPRIVILEGED, sys.executable, "-m", "stoma.cli.main", *words]
+            told = subprocess.run(command, capture_output=True, text=True, cwd=home)
+            # A configuration that cannot be read is one of the faults of configurations.
+            said = (
+                "locked/stoma.yaml: cannot be read"
+                if name == "stoma.yaml"
+                else f"locked/{name} may not be read"
+            )
+            assert (told.returncode, told.stdout) == (2 if name == "stoma.yaml" else 1, ""), told.stderr
+            assert said in told.stderr
+            assert "permission denied" in told.stderr.lower()
+            assert "a mistake" not in told.stderr
+    finally:
+        locked.chmod(0o700)

@@ -250,4 +250,8 @@ def test_help_lists_every_command_with_its_sentence(stoma: Command) -> None:
         assert f"\n  {name} " in listing
         assert told.split(",")[0].split()[0] in listing
         assert stoma(name, "--help").exit_code == 0
+    # What belongs together stands together.
+    headings = [listing.index(f"\n{title}:\n") for title in ("Run", "Look", "Ask", "Keep")]
+    assert headings == sorted(headings)
+    assert headings[2] < listing.index("\n  search ") < listing.index("\n  export ") < headings[3]
     assert stoma("nope").exit_code == 2

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,32 @@ def test_times_are_meant_by_the_zone_of_the_configuration(stoma: Command, home: 
     assert (result.exit_code, '"lately" is not a moment' in result.stderr) == (2, True)
 
 
+def test_a_wrong_name_replaces_no_file(stoma: Command, home: Path) -> None:
+    kept = home / "papers.csv"
+    assert stoma("--kind", "paper", "-o", "papers.csv").exit_code == 0
+    before = kept.read_bytes()
+    result = stoma("--kind", "papers", "-o", "papers.csv", "--force")
+    assert (result.exit_code, kept.read_bytes()) == (2, before)
+    assert 'did you mean "paper"?' in result.stderr
+    assert "papers.csv stays as it is" in result.stderr
+    assert stoma("--kind", "paper", "-o", "papers.csv", "--force").exit_code == 0
+
+
+def test_what_may_be_meant_otherwise_is_said(stoma: Command, home: Path) -> None:
+    result = stoma("--kind", "papers", "--source", "git")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert 'there is no record of a kind "papers"; did you mean "paper"?' in result.stderr
+    assert 'there is no record of a source "git"; did you mean "github"?' in result.stderr
+    assert stoma("--view", "papers").stderr == ""
+    with open_store(url_of(home), home) as store:
+        put(store, [replace(every_kind()[0], source="lab", kind="paper")])
+    result = stoma("--view", "papers")
+    assert len(lines(result)) == 2
+    assert "the view papers shows records of arxiv, not those of lab" in result.stderr
+    assert stoma("--view", "papers", "--source", "arxiv").stderr == ""
+    assert stoma("--view", "entries").stderr == ""
+
+
 def test_a_file_with_its_manifest(stoma: Command, home: Path) -> None:
     result = stoma("--view", "papers", "-o", "papers.parquet")
     assert result.exit_code == 0
@@ -118,6 +145,7 @@ def url_of(home: Path) -> str:
         (["--format", "xml"], "'xml' is not one of"),
         (["--view", "paper"], '"paper" is not a view; did you mean "papers"?'),
         (["--view", "papers", "--kind", "entry"], "shows records of kind paper"),
+        (["--view", "papers", "--source", "lab"], "shows records of arxiv, not lab"),
         (["--query", "-only"], "only what must not be there"),
         (["-o", "a.jsonl", "--safe-for-spreadsheets"], "only CSV is made safe"),
         (["-o", "."], "is a folder"),
@@ -126,6 +154,7 @@ def url_of(home: Path) -> str:
 )
 def test_wishes_that_cannot_be(tmp_path: Path, words: list[str], reason: str) -> None:
     (tmp_path / "stoma.yaml").write_text("version: 1\npresets: []\n")
+    open_store("sqlite:///stoma.db", tmp_path).close()
     result = CliRunner().invoke(main, ["export", *words])
     assert (result.exit_code, reason in result.stderr) == (2, True), result.output
     assert {name for name in os.listdir(tmp_path) if "stoma.db" not in name} == {"stoma.yaml"}

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import re
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -34,6 +36,41 @@ def test_nothing_that_is_copied_is_cut(width: int, monkeypatch: pytest.MonkeyPat
     ):
         assert word in stream.getvalue()
     assert "…" not in stream.getvalue()
+
+
+def shown(columns: int, monkeypatch: pytest.MonkeyPatch, **more: Any) -> str:
+    stream = io.StringIO()
+    console = Console(file=stream, force_terminal=True, width=columns, no_color=True)
+    monkeypatch.setattr(output, "console", lambda **_: console)
+    names = ("task", "day", "text", "count", "least")
+    rows = [("arxiv_weekly", "2026-11-23", "word " * 9 + "x" * 30, "12,345", "1")]
+    output.print_table(names, rows, empty="none", numbers=2, **more)
+    return re.sub(r"\x1b\[[0-9;]*m", "", stream.getvalue())
+
+
+@pytest.mark.parametrize("columns", [30, 45, 56, 60, 80, 200])
+def test_a_table_is_not_wider_than_the_terminal(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = shown(columns, monkeypatch).splitlines()
+    # One word stays in one piece.
+    assert max(map(len, lines)) <= max(columns, 2 + 30)
+    # A day keeps its line.
+    assert any("2026-11-23" in line for line in lines)
+    is_table = columns >= 56
+    assert ("─" in "".join(lines)) is is_table
+    if not is_table:
+        assert lines[0].startswith("task: arxiv_weekly")
+        assert any(line.endswith("count: 12,345  least: 1") for line in lines)
+
+
+def test_spare_columns_go_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    spare = [["least"], ["day"]]
+    assert "least" in shown(80, monkeypatch, spare=spare)
+    narrow = shown(50, monkeypatch, spare=spare)
+    assert ("least" in narrow, "day" in narrow, "─" in narrow) == (False, True, True)
+    narrower = shown(40, monkeypatch, spare=spare)
+    assert ("day" in narrower, "─" in narrower) == (False, True)
+    # Where it is no table any more there is room for all.
+    assert "least: 1" in shown(30, monkeypatch, spare=spare)
 
 
 def test_an_empty_table_says_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:

@@ -102,6 +102,41 @@ def test_nothing_found_says_why(stoma: Command, real: Store) -> None:
     assert "OR between them" in stoma("search", "transformers attention").stdout
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("language", "-survey"), ("language -survey",), ("-survey language",), ("language", "-hybrid", "-survey"),
+        ("-hybrid language -survey",), ("--kind", "paper", "-survey", "--limit=3", "language"),
+        ("--", "language", "-survey"),
+        ("-survey", "language", "--since", "2026-01-01", "--newest"),
+    ],
+)  # fmt: skip
+def test_a_word_behind_a_hyphen_is_no_option(stoma: Command, real: Store, words: tuple[str, ...]) -> None:
+    indexed(real, record("a", "A language"), record("b", "A survey of language"), record("c", "A hybrid"))
+    result = stoma("search", *words, "--json") if "--" not in words else stoma("search", "--json", *words)
+    assert result.exit_code == 0, result.stderr
+    assert [one["external_id"] for one in json.loads(result.stdout)] == ["a"]
+
+
+def test_help_and_options_stay_what_they_are(stoma: Command, real: Store) -> None:
+    for words in (("-h",), ("language", "--help"), ("language", "-h")):
+        assert stoma("search", *words).stdout.startswith("Usage: ")
+    # The value of an option is no word, whatever it begins with.
+    assert "not a moment" in stoma("search", "language", "--since", "-7d").stderr
+    assert "No such option" in stoma("search", "language", "--survey").stderr
+    assert "requires an argument" in stoma("search", "language", "--kind").stderr
+
+
+def test_until_and_names_that_nothing_has(stoma: Command, real: Store) -> None:
+    indexed(real, PAPER)
+    assert "2605.1" in stoma("search", "attention", "--until", "2199-01-01").stdout
+    assert "without the limits" in stoma("search", "attention", "--until", "2026-01-01").stdout
+    result = stoma("search", "attention", "--kind", "papers", "--source", "labs")
+    assert result.exit_code == 0
+    assert 'there is no record of a kind "papers"; did you mean "paper"?' in result.stderr
+    assert 'there is no record of a source "labs"; did you mean "lab"?' in result.stderr
+
+
 def test_errors(stoma: Command, real: Store) -> None:
     for words, message in (
         (["(attention"], "not closed"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,42 @@ def test_with_colours_on_a_terminal(store: Store, clock: Clock, monkeypatch: pyt
     assert "\x1b[32m �[31mall\x1b[0m" in output
     assert "▁█" in output
     assert "{+" not in output
+
+
+def test_signs_on_a_terminal_without_colours(
+    store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(store, clock)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "dumb")
+    output = stoma("show", "2605.00001").output
+    assert "[-Bo-] {+Cy+}" in output
+    assert "\x1b" not in output
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_it_fits_the_terminal(
+    store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch, columns: int
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", str(columns))
+    for day in range(3):
+        measures = {"pushed_at": 1_760_000_000.0 + day, "rank:daily:python": 9 - day, "stars": 123_456 + day}
+        put(store, replace(PAPER, measures=measures))
+        clock.forward(days=1)
+    output = re.sub(r"\x1b\[[0-9;]*m", "", stoma("show", "2605.00001").output)
+    assert max(map(len, output.splitlines())) <= columns
+    # Days keep their line, and an instant is told twice, not four times.
+    [line] = [line for line in output.splitlines() if "pushed_at" in line]
+    assert "2026-03-01" in output
+    assert output.count("2025-10-09") == 2
+    if columns >= 80:
+        assert line.count("2025-10-09") == 2
+    assert ("over time" in output, "least" in output) == {
+        60: (True, True), 80: (False, False), 120: (True, True),
+    }[columns]  # fmt: skip
 
 
 def test_json_has_all_of_it(store: Store, clock: Clock) -> None:

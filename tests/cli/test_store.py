@@ -18,13 +18,15 @@ import pytest
 from click.testing import CliRunner, Result
 
 from stoma.cli.main import main
+from stoma.errors import StoreUnavailable, UsageError
 from stoma.records import Record, sealed
 from stoma.scheduler.config import load_config
 from stoma.scheduler.settings import Keep
-from stoma.stores import Store, open_store
+from stoma.stores import Store, open_store, sqlite_care
 from stoma.stores.checking import CHECKS
 from stoma.stores.logs import Line
 from stoma.stores.records import Prepared, save
+from stoma.stores.sqlite_care import integrity
 from tests.support import postgres
 
 Command = Callable[..., Result]
@@ -182,6 +184,28 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "stoma.db"
 
 
+@pytest.mark.parametrize("page", [1, 2, 3, 10])
+def test_a_file_that_cannot_be_opened_is_judged_all_the_same(file: Path, page: int) -> None:
+    with file.open("r+b") as handle:
+        handle.seek((page - 1) * 4096)
+        handle.write(b"\x55" * 4096)
+    result = CliRunner().invoke(main, ["store", "check"])
+    assert (result.exit_code, "restore a backup" in result.stdout) == (1, True), result.output
+    # It does not send to itself.
+    assert "stoma store check" not in result.output
+    told = json.loads(CliRunner().invoke(main, ["store", "check", "--json"]).stdout)
+    assert not told["well"]
+    assert told["place"] == str(file)
+    [check] = [check for check in told["checks"] if check["name"] == "file"]
+    assert (check["well"], bool(check["example"]), "backup" in check["hint"]) == (False, True, True)
+
+
+def test_care_for_a_file_that_is_not_there_makes_none(tmp_path: Path) -> None:
+    with pytest.raises(StoreUnavailable, match="unable to open database file"):
+        integrity(tmp_path / "none #1.db")
+    assert not [*tmp_path.iterdir()]
+
+
 def test_a_damaged_file_is_told_with_what_to_do(file: Path) -> None:
     # A page of an index that every look passes by.
     with sqlite3.connect(file) as connection:
@@ -289,6 +313,22 @@ def test_nothing_is_overwritten_without_being_asked(file: Path) -> None:
     assert CliRunner().invoke(main, ["store", "check"]).exit_code == 0
 
 
+def test_an_empty_store_replaces_no_copy_that_holds_records(file: Path) -> None:
+    for _ in range(2):
+        assert backup("nightly.db", "--force").exit_code == 0
+    before = (file.parent / "nightly.db").read_bytes()
+    # The file was moved, and a scheduler has made a new one.
+    file.rename(file.parent / "lost.db")
+    open_store("sqlite:///stoma.db", file.parent).close()
+    refused = backup("nightly.db", "--force")
+    assert refused.exit_code == 2
+    assert "nightly.db holds 200 records and the store none: it was not replaced" in refused.output
+    assert (file.parent / "nightly.db").read_bytes() == before
+    # What holds none may be.
+    for _ in range(2):
+        assert backup("other.db", "--force").exit_code == 0
+
+
 def test_what_breaks_off_leaves_the_last_backup(file: Path, monkeypatch: Any) -> None:
     assert backup("copy.db").exit_code == 0
     before = (file.parent / "copy.db").read_bytes()
@@ -312,6 +352,76 @@ def test_without_room_it_is_not_begun(file: Path, monkeypatch: Any) -> None:
         assert result.exit_code == 1
         assert "1 MB free, and 1 MB are needed" in result.output
     assert not [*file.parent.glob("copy*")]
+
+
+@pytest.mark.parametrize("beside", ["copy.db-wal", "copy.db-shm", "copy.db-journal"])
+def test_a_copy_that_somebody_has_open_is_not_replaced(file: Path, beside: str) -> None:
+    assert backup("copy.db").exit_code == 0
+    before = (file.parent / "copy.db").read_bytes()
+    (file.parent / beside).write_bytes(b"x" * 5000)
+    refused = backup("copy.db", "--force")
+    assert refused.exit_code == 2
+    assert f"{beside} is there: copy.db is in use" in refused.output
+    assert (file.parent / "copy.db").read_bytes() == before
+    # Nor would a new one be whole that has such a thing beside it.
+    (file.parent / "copy.db").unlink()
+    assert backup("copy.db").exit_code == 2
+
+
+def test_a_link_goes_on_pointing_where_it_did(file: Path) -> None:
+    (file.parent / "there").mkdir()
+    (file.parent / "copy.db").symlink_to(file.parent / "there" / "real.db")
+    assert backup("copy.db").exit_code == 0
+    assert (file.parent / "copy.db").is_symlink()
+    assert [path.name for path in (file.parent / "there").iterdir()] == ["real.db"]
+    (file.parent / "there" / "real.db-wal").touch()
+    assert backup("copy.db", "--force").exit_code == 2
+
+
+def copied_with(file: Path, told: Callable[[int, int], None], **more: Any) -> dict[str, int]:
+    """A copy in which `told` is called on its way."""
+    return sqlite_care.backup(file, file.with_name("copy.db"), told=told, **more)
+
+
+def test_of_two_copies_into_one_file_one_is_refused(file: Path, monkeypatch: Any) -> None:
+    refused: list[Result] = []
+
+    def told(done: int, total: int) -> None:
+        # Another process, in the middle of the first one's work.
+        if not refused:
+            refused.append(backup("copy.db", "--force"))
+
+    copied_with(file, told, force=True)
+    assert refused[0].exit_code == 2
+    assert "copy.db is being written by another process" in refused[0].output
+    assert [path.name for path in file.parent.glob("copy*")] == ["copy.db"]
+    # What one left behind that was killed is in nobody's way.
+    for name in ("copy.db.part", "copy.db.part-lock", "copy.db.part-wal"):
+        (file.parent / name).write_bytes(b"x" * 5000)
+    assert backup("copy.db", "--force").exit_code == 0
+    assert [path.name for path in file.parent.glob("copy*")] == ["copy.db"]
+
+
+def test_a_copy_is_the_moment_at_which_it_began(file: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr("stoma.stores.sqlite_care.PAGES", 5)
+    wrote: list[int] = []
+
+    def told(done: int, total: int) -> None:
+        if len(wrote) < 3:
+            with open_store("sqlite:///stoma.db", file.parent) as store:
+                put(store, 1000 + len(wrote))
+            wrote.append(done)
+
+    assert copied_with(file, told)["records"] == 200
+    assert wrote[0] < wrote[1] < wrote[2]
+
+
+def test_what_appears_there_meanwhile_is_not_overwritten(file: Path) -> None:
+    target = file.with_name("copy.db")
+    with pytest.raises(UsageError, match="is there already"):
+        copied_with(file, lambda done, total: target.write_text("mine") and None)
+    assert target.read_text() == "mine"
+    assert [path.name for path in file.parent.glob("copy*")] == ["copy.db"]
 
 
 @pytest.mark.parametrize("schema", ["public", 'odd "name"'])

@@ -62,10 +62,20 @@ def test_an_address_may_come_by_reference_and_name_a_schema(
 @pytest.mark.parametrize(
     ("source", "target", "code", "said"),
     [
-        ("sqlite:///none.db", "sqlite:///b.db", 1, "there is no file"),
+        ("sqlite:///none.db", "sqlite:///b.db", 2, "there is no store at"),
         ("sqlite:///a.db", "sqlite:///./a.db", 2, "cannot be copied into itself"),
-        ("sqlite:///a.db", "mysql://x", 2, 'store.url begins with "mysql:"'),
-        ("a.db", "sqlite:///b.db", 2, "store.url is not an address"),
+        ("sqlite:///a.db", "mysql://x", 2, 'TO begins with "mysql:"'),
+        ("a.db", "sqlite:///b.db", 2, "FROM is not an address"),
+        ("sqlite:///a.db", "foo", 2, "TO is not an address"),
+        (
+            "sqlite:///a.db",
+            "postgresql://h/d?schema=a&schema=b",
+            2,
+            "TO names the schema a, ?schema= of TO b",
+        ),
+        ("sqlite:///a.db?schema=a", "sqlite:///b.db", 2, "?schema= of FROM is for PostgreSQL"),
+        ("postgresql://a:b@c@d/e", "sqlite:///b.db", 1, "FROM is not a PostgreSQL address"),
+        ("sqlite:///a.db", "postgresql://127.0.0.1:1/d", 1, "check that it runs and that TO is right"),
         ("${env:NOT_SET_HERE}", "sqlite:///b.db", 1, "NOT_SET_HERE"),
     ],
 )
@@ -75,12 +85,13 @@ def test_what_cannot_be_copied_is_told(
     done = stoma(source, target)
     assert (done.exit_code, said in done.stderr) == (code, True), done.stderr
     assert not (tmp_path / "none.db").exists()
+    assert "store.url" not in done.output
     assert "Traceback" not in done.output
 
 
 def test_a_database_without_a_store_is_no_source(tmp_path: Path, postgres_url: str) -> None:
     done = stoma(postgres_url, "sqlite:///b.db")
-    assert done.exit_code == 1
+    assert done.exit_code == 2
     assert "holds nothing of Stoma's" in done.stderr
     with open_store("sqlite:///a.db", tmp_path) as store:
         assert store.records.count() == 5

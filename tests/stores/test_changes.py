@@ -32,7 +32,7 @@ def ids(found: Changes) -> list[str]:
 
 def test_nothing_happened(store: Store) -> None:
     told = ask(store).as_dict()
-    assert told["new"] == {"counts": [], "records": [], "next": None}
+    assert told["new"] == {"counts": [], "changed_counts": [], "records": [], "next": None}
     assert told["changed"] == {"counts": [], "records": [], "next": None}
     assert told["risen"] == {"measures": [], "looked_back_to": None}
     with pytest.raises(UsageError, match="since when"):
@@ -57,6 +57,7 @@ def test_what_is_new_and_what_has_changed(store: Store, clock: Clock) -> None:
     assert found.new_counts == [Count("paper", 1)]
     assert [row["external_id"] for row in found.new.rows] == ["3"]
     assert found.changed_counts == [Count("paper", 1)]
+    assert found.new_changed_counts == [Count("paper", 1)]
     [one] = found.changed
     assert (one.row["title"], one.fields, one.changed_at, one.run) == (
         "On three sets", ["title", "attributes.doi"], at, 5,
@@ -67,6 +68,8 @@ def test_what_is_new_and_what_has_changed(store: Store, clock: Clock) -> None:
     ):  # fmt: skip
         found = ask(store, **selection)
         counts = sum(one.count for one in found.new_counts), sum(one.count for one in found.changed_counts)
+        # What is new here has changed, too.
+        assert sum(one.count for one in found.new_changed_counts) == new
         assert (len(found.new.rows), len(found.changed), *counts) == (new, changed, new, changed), selection
 
 
@@ -155,6 +158,21 @@ def test_what_went_up_most(store: Store, clock: Clock) -> None:
     assert risen(ask(store, task="two")) == []
     told = found.as_dict()["risen"]["measures"][0]
     assert (told["by_difference"][2]["percent"], told["by_percent"][0]["percent"]) == (None, 233.33)
+
+
+def test_a_rank_rises_when_its_number_becomes_smaller(store: Store, clock: Clock) -> None:
+    for number, before, latest in ((1, 2, 25), (2, 25, 2), (3, 9, 8), (4, 5, 5)):
+        measure(store, number, **{"rank:daily": before, "ranked": before})
+        clock.forward(days=10)
+        measure(store, number, **{"rank:daily": latest, "ranked": latest})
+        clock.forward(days=-10)
+    clock.forward(days=11)
+    found = ask(store)
+    assert risen(found, "rank:daily") == [("2", 25, 2), ("3", 9, 8)]
+    assert risen(found, "ranked") == [("1", 2, 25)]
+    told = next(one for one in found.as_dict()["risen"]["measures"] if one["measure"] == "rank:daily")
+    assert [(one["difference"], one["percent"]) for one in told["by_difference"]] == [(23, None), (1, None)]
+    assert told["by_percent"] == []
 
 
 @pytest.mark.parametrize("at_once", [1, 7, 1000])

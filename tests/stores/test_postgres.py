@@ -123,7 +123,12 @@ def test_a_page_is_looked_up_by_its_ids_also_without_statistics(
     text = statements("postgres")[name]
     with psycopg.connect(postgres_url) as connection:
         ids = [str(number) for number in range(500)]
-        values = {"task_id": "t", "source": "s", "ids": Jsonb(ids), "hashes": Jsonb(dict.fromkeys(ids, "changed"))}
+        values = {
+            "task_id": "t",
+            "source": "s",
+            "ids": Jsonb(ids),
+            "hashes": Jsonb(dict.fromkeys(ids, "changed")),
+        }
         values["stale"] = datetime(2026, 1, 1, tzinfo=UTC)
         plan = connection.execute(f"explain analyze {text}", values).fetchall()
     told = "\n".join(row[0] for row in plan)

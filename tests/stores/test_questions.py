@@ -183,6 +183,12 @@ select 'source' || n % 7, 'bench.' || n, case when n % 10000 = 5 then 'rare' els
     repeat('words ', 20), 'https://example.org', '[]', '[]', '{}', 'hash', 2,
     timestamptz '2026-03-01 12:00Z' - (40000 - n) / 1000 * interval '2 days', now()
 from generate_series(1, 40000) as n;
+-- So many that they are looked for by name: of few it does not matter how.
+insert into records (source, external_id, kind, title, summary, url, authors, tags, attributes, content_hash, version,
+                     first_seen_at, last_seen_at)
+select 'github', 'repository.' || n, 'repository', 'owner' || n % 100 || '/name' || n, 'words', 'https://example.org', '[]',
+    '[]', '{}', 'hash', 1, timestamptz '2026-02-01 12:00Z', now()
+from generate_series(1, 3000) as n;
 insert into sightings select 'task' || n % 9, 'source' || n % 7, 'bench.' || n,
     timestamptz '2026-03-01 12:00Z' - (40000 - n) / 1000 * interval '2 days', now(), 1
 from generate_series(1, 40000) as n;

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sqlite3
 import subprocess
@@ -21,6 +20,7 @@ from stoma.stores import Store, open_store, sqlite_file
 from stoma.stores.records import Prepared, save
 from stoma.stores.sqlite import SqliteDatabase
 from stoma.stores.sqlite_file import LARGE, LONGEST_HOLD, hold_seconds
+from tests.support.unprivileged import CAN_PRETEND, UNPRIVILEGED
 
 URL = "sqlite:///stoma.db"
 
@@ -36,12 +36,6 @@ def log_size(folder: Path) -> int:
 
 
 # -- files that may not be read or written -------------------------------------------------------------------
-
-UNPRIVILEGED = ["unshare", "--user", "--map-user=65534", "--map-group=65534"] if os.geteuid() == 0 else []
-CAN_PRETEND = not UNPRIVILEGED or (
-    bool(shutil.which("unshare"))
-    and subprocess.run([*UNPRIVILEGED, "true"], capture_output=True).returncode == 0
-)
 
 SCRIPT = """
 import sys

@@ -61,8 +61,9 @@ where r.first_seen_at < :since
 order by v.superseded_at desc, r.id desc limit :limit;
 
 -- name: question_changed_count
-select kind, count(*) as count from (
-    select r.kind from (
+-- Those that were there before, and the new ones.
+select kind, is_new, count(*) as count from (
+    select r.kind, r.first_seen_at >= :since as is_new from (
         select source, external_id, version from record_versions
         where superseded_at >= :since {if source: and source || '' = :source}
         order by superseded_at desc limit :most
@@ -71,14 +72,14 @@ select kind, count(*) as count from (
         select * from records
         where source = v.source and external_id = v.external_id and version = v.version + 1 offset 0
     ) r
-    where r.first_seen_at < :since
+    where true
         {if kind: and r.kind = :kind}
         {if task_id: and exists (
             select 1 from sightings s
             where s.task_id = :task_id and s.source = r.source and s.external_id = r.external_id
         )}
 ) counted
-group by kind order by kind;
+group by kind, is_new order by kind;
 
 -- name: measured
 -- Values by external id, together for each instant, source and measure, the newest first; instants are no measures.
