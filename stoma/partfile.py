@@ -27,7 +27,7 @@ class PartFile:
             raise UsageError(f"{path} is {what}", "name a file")
         self._part = self._target.with_name(f"{self._target.name}.part")
         with self._translated():
-            self._file = os.fdopen(_locked(self._part, path), "wb")
+            self._file = os.fdopen(locked(self._part, path), "wb")
         self._is_published = False
 
     def write(self, data: bytes) -> None:
@@ -69,8 +69,11 @@ class PartFile:
             ) from None
 
 
-def _locked(part: Path, path: Path) -> int:
-    """The open file, empty and locked: a leftover is taken over, that of a process which still writes is not."""
+def locked(part: Path, path: Path) -> int:
+    """The open file `part`, empty and locked until it is closed: a leftover is taken over.
+
+    Raises UsageError where another process holds it, which still writes `path`.
+    """
     while True:
         opened = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
         try:

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from time import monotonic
 
-from stoma.errors import StomaError
+from stoma.errors import StomaError, StoreUnavailable
 from stoma.log import log_details, logger
+from stoma.scheduler.overview import is_scheduler_running
 from stoma.stores import Store
 
 LOOK_SECONDS = 2.0
@@ -21,7 +23,7 @@ LOOK_SECONDS = 2.0
 QUIET_SECONDS = 0.2
 """How long nothing has to be stored for the writers to be at rest."""
 
-PATIENCE_SECONDS = 3.0
+PATIENCE_SECONDS = 10.0
 """How long that is waited for."""
 
 RESTS = 2.0
@@ -124,6 +126,13 @@ class Indexing:
             if last == before:
                 break
         return last
+
+
+def catch_up_here(store: Store, seconds: float) -> None:
+    """Take up what is queued where no scheduler does it; who may only read has to go without."""
+    with suppress(StoreUnavailable):
+        if store.search.last_queued() is not None and not is_scheduler_running(store, store.now()):
+            take_up_here(store, seconds)
 
 
 def take_up_here(store: Store, seconds: float) -> bool:

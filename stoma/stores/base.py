@@ -48,6 +48,9 @@ class Transaction(Reader, Protocol):
     def lock(self, name: str) -> None:
         """Let one transaction at a time past this point, for this name, until it ends."""
 
+    def try_lock(self, name: str) -> bool:
+        """The same without waiting: False where another one holds it."""
+
 
 class Side(Protocol):
     """One end of a copy: whole tables in one transaction, in which the one sees no change and the other is alone.
@@ -129,10 +132,11 @@ class Database(ABC):
         """One transaction that may take long, with these tables to itself; rolled back when the block raises."""
 
     @abstractmethod
-    def vacuum(self, *, full: bool) -> None:
+    def vacuum(self, *, full: bool) -> Sequence[str]:
         """Bring up to date what the planner knows, and let the room of deleted rows be used again.
 
-        `full` gives it back to the system; nobody else can write, or even read, meanwhile.
+        `full` gives it back to the system; nobody else can write, or even read, meanwhile. What the database says that
+        it has left out comes back, a line for each.
         """
 
     @abstractmethod
@@ -243,7 +247,9 @@ def _member(cast: str, column: str, key: str, dialect: str) -> str:
 
 def _view(name: str, dialect: str) -> str:
     """The beginning of a view that there was before; PostgreSQL keeps who may read it, and what others built on it."""
-    return f"drop view {name};\ncreate view {name}" if dialect == "sqlite" else f"create or replace view {name}"
+    return (
+        f"drop view {name};\ncreate view {name}" if dialect == "sqlite" else f"create or replace view {name}"
+    )
 
 
 def _moment(column: str, dialect: str) -> str:

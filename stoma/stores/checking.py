@@ -12,6 +12,7 @@ from typing import Any
 
 from stoma.stores.base import Database, Reader
 from stoma.stores.search import Search
+from stoma.stores.tables import tables
 
 AT_ONCE = 20_000
 """Numbers of records that are looked at by one statement."""
@@ -60,24 +61,22 @@ def findings(database: Database) -> Iterator[Finding]:
     """Look at one thing after the other."""
     with database.reader() as reader:
         for check in CHECKS:
-            row = reader.one(f"check_{check.name}") or {}
+            row = reader.one(f"check_{check.name}", names=sorted(tables(database.dialect))) or {}
             yield _found(check, int(row["count"]), row["example"])
         yield _versions(reader)
     missing = Search(database).check()
-    means = "each record is in the index of words, or waits for it"
-    yield Finding("words", means, missing, hint="stoma store vacuum builds the index anew")
+    means = "each record, and no other, is in the index of words or waits for it"
+    yield Finding("words", means, missing, hint="`stoma store vacuum` brings the index up to date")
 
 
-def of_file(database: Database) -> list[Finding]:
-    """Whether the file of a SQLite database is whole; nothing for another one."""
-    if database.dialect != "sqlite":
-        return []
+def of_file(path: Path) -> Finding:
+    """Whether the file of a SQLite database is whole; it may be too damaged for anything else to open it."""
     from stoma.stores.sqlite_care import integrity
 
-    faults = integrity(Path(database.place))
+    faults = integrity(path)
     hint = "stop the scheduler, keep the file, and restore a backup (docs/keeping.md)"
     means = "each page can be read, and the indexes agree with the tables"
-    return [Finding("file", means, len(faults), faults[0] if faults else "", hint)]
+    return Finding("file", means, len(faults), faults[0] if faults else "", hint)
 
 
 def about(database: Database) -> dict[str, Any]:

@@ -37,7 +37,7 @@ LEFT: Mapping[str, str] = {
 """Tables that are not copied, and why."""
 
 _MODULUS = 1 << 128
-_FLOAT = re.compile(r"[:\[, ]-?\d+(?:\.|[eE])")
+_NUMBER = re.compile(r"(?:^|[:\[,\s])-?\d")
 _INSTANT = len("2026-01-01T00:00:00.000000Z")
 
 OnRows = Callable[[str, int], None]
@@ -147,16 +147,19 @@ def _refuse_full(there: Side, tables: Sequence[Table], place: str) -> None:
 
 
 def _json(text: str) -> str:
-    """JSON in one form: PostgreSQL keeps neither the order of keys nor how a number was written."""
+    """JSON in one form: PostgreSQL keeps neither the order of keys nor how a number was written.
+
+    It writes 1e19 with all of its digits, so that nobody can tell any more which were whole numbers.
+    """
     value = orjson.loads(text)
-    if _FLOAT.search(text):
+    if _NUMBER.search(text):
         value = _numbers(value)
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
 
 
 def _numbers(value: Any) -> Any:
-    if isinstance(value, float) and value.is_integer() and abs(value) < 2**63:
-        return int(value)
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return repr(float(value) + 0.0)
     if isinstance(value, dict):
         return {key: _numbers(inner) for key, inner in value.items()}
     return [_numbers(inner) for inner in value] if isinstance(value, list) else value

@@ -6,6 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import orjson
+from psycopg import DataError
+
+from stoma.errors import StoreError
 
 if TYPE_CHECKING:
     from stoma.stores.base import Transaction
@@ -59,9 +62,16 @@ class PostgresSide:
 
     def write(self, table: Table, rows: Sequence[Sequence[Any]]) -> None:
         text = f'copy "{table.name}" ({_names(table)}) from stdin'
-        with self._connection.cursor() as cursor, cursor.copy(text) as copy:
-            for row in rows:
-                copy.write_row(row)
+        try:
+            with self._connection.cursor() as cursor, cursor.copy(text) as copy:
+                for row in rows:
+                    copy.write_row(row)
+        except DataError as error:
+            why = str(error).partition("\n")[0]
+            raise StoreError(
+                f"PostgreSQL does not take what {_named(table, rows)} holds: {why}",
+                "nothing was copied; mend or delete that in the store that is copied",
+            ) from None
 
     def last_number(self, table: Table) -> int:
         text = "select coalesce(pg_sequence_last_value(%s::regclass), 0) as found"
@@ -85,6 +95,15 @@ class PostgresSide:
 
 def _names(table: Table) -> str:
     return ", ".join(f'"{column}"' for column in table.columns)
+
+
+def _named(table: Table, rows: Sequence[Sequence[Any]]) -> str:
+    """The table, and the row with a character that PostgreSQL has no place for, where it is that."""
+    columns = list(table.columns)
+    for row in rows:
+        if any(isinstance(value, str) and ("\0" in value or "\\u0000" in value) for value in row):
+            return f"{table.name} {', '.join(str(row[columns.index(name)]) for name in table.key)}"
+    return table.name
 
 
 def _plain(cursor: Any) -> Any:

@@ -34,6 +34,9 @@ PAGES_OF_BATCH = 100
 CHECKED = 5000
 """Records that are checked, or let go of, at once."""
 
+NEAR = 100
+"""Records that are missing from the index are queued as one range where no more than so many lie between them."""
+
 VERSION_BITS = 20
 """See search.sqlite.sql."""
 
@@ -101,24 +104,21 @@ class Index:
             yield up_to, last
 
     def check(self) -> int:
-        """How many records are neither in the index nor in the queue: there should be none."""
-        with self._database.reader() as reader:
-            last, after, doubtful = _number(reader.one("search_last_record")), 0, []
-            queued = _Queued(reader)
-            while True:
-                rows = reader.all("search_missing", after=after, up_to=last, limit=CHECKED)
-                doubtful += [row for row in rows if row not in queued]
-                if len(rows) < CHECKED:
-                    break
-                after = rows[-1]["id"]
-            if doubtful:
-                # Stored or changed since the queue was read.
-                queued = _Queued(reader)
-                doubtful = [row for row in doubtful if row not in queued]
-            return sum(
-                bool(reader.all("search_missing", after=row["id"] - 1, up_to=row["id"], limit=1))
-                for row in doubtful
-            )
+        """How many records are neither in the index nor in the queue, or are gone: there should be none."""
+        return sum(map(len, _missing(self._database))) + sum(map(len, _orphans(self._database)))
+
+    def repair(self) -> int:
+        """Put into the queue what `check` finds, and forget what is gone; how many records that is."""
+        count = 0
+        for ids in _missing(self._database):
+            with self._database.transaction() as tx:
+                for after, up_to in spans(ids):
+                    tx.execute("search_queue_range", after=after, up_to=up_to)
+            count += len(ids)
+        for ids in _orphans(self._database):
+            with self._database.transaction() as tx:
+                count += tx.execute("search_orphans_forget", ids=ids)
+        return count
 
     def _read(self, reader: Reader) -> Work | None:
         rows = reader.all("search_queue_next", limit=PAGES_OF_BATCH)
@@ -189,6 +189,49 @@ class Index:
         if work.done:
             tx.execute("search_queue_done", ids=work.done)
         return len(entries)
+
+
+def spans(ids: Sequence[int]) -> list[tuple[int, int]]:
+    """Ranges, each behind one number up to another, that hold these (ascending) and not many others."""
+    found: list[tuple[int, int]] = []
+    for number in ids:
+        if found and number - found[-1][1] <= NEAR:
+            found[-1] = found[-1][0], number
+        else:
+            found.append((number - 1, number))
+    return found
+
+
+def _missing(database: Database) -> Iterator[list[int]]:
+    """The numbers of records that are neither in the index nor in the queue, some at a time."""
+    with database.reader() as reader:
+        last, after = _number(reader.one("search_last_record")), 0
+        queued = _Queued(reader)
+    while True:
+        with database.reader() as reader:
+            rows = reader.all("search_missing", after=after, up_to=last, limit=CHECKED)
+            if doubtful := [row for row in rows if row not in queued]:
+                # Perhaps stored or changed since the queue was read; or taken up, before it was read again.
+                queued = _Queued(reader)
+                doubtful = [row for row in doubtful if row not in queued]
+            still = _ids(reader, "search_missing_of", ids=[row["id"] for row in doubtful])
+        # With no connection in hand: what is done about them needs one.
+        yield still
+        if len(rows) < CHECKED:
+            return
+        after = rows[-1]["id"]
+
+
+def _orphans(database: Database) -> Iterator[list[int]]:
+    """The numbers of records that are in the index and gone, some at a time."""
+    after = 0
+    while True:
+        with database.reader() as reader:
+            found = _ids(reader, "search_orphans", after=after, limit=CHECKED)
+        yield found
+        if len(found) < CHECKED:
+            return
+        after = found[-1]
 
 
 class _Queued:

@@ -21,6 +21,12 @@ NEWEST = 100
 RUNS, SKIPS, OBSERVATIONS, RECORDS = SWEPT = ("runs", "skips", "observations", "records")
 """What is looked through row by row, because some of it stays."""
 
+CLOCK, HELD = ("clock", "held")
+"""Besides: by which clock things were deleted last, and since when none are because it has gone ahead."""
+
+MOST_AHEAD = 10_000
+"""Lines that a clock wrote which was ahead, in front of all others: that many are passed over."""
+
 SERIES = ("source", "external_id", "measure")
 KEY = (*SERIES, "observed_at", "run_id")
 
@@ -77,7 +83,7 @@ class Keeping:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._look: Mapping[str, Callable[[Reader, Sequence[Any], datetime, int], Looked]] = {
+        self._look: Mapping[str, Callable[[Reader, Sequence[Any], datetime, datetime, int], Looked]] = {
             RUNS: _numbered("old_runs", newer=NEWEST - 1),
             SKIPS: _numbered("old_skips"),
             OBSERVATIONS: _observations,
@@ -91,34 +97,50 @@ class Keeping:
         }
 
     def sweeps(self) -> dict[str, Sweep]:
-        """Those that were ever begun, by what they go through."""
+        """Those that were ever begun, by what they go through; `CLOCK` and `HELD` are no sweeps but instants."""
         with self._database.reader() as reader:
             rows = reader.all("keeping_all")
         return {
             row["what"]: Sweep(row["what"], row["position"], row["before_at"], row["step"]) for row in rows
         }
 
-    def kept_since(self) -> datetime | None:
+    def kept_since(self, now: datetime) -> datetime | None:
         """Runs and skips from before this are kept no longer; None where none was ever deleted."""
         with self._database.reader() as reader:
-            return kept_since(reader)
+            return kept_since(reader, now)
 
-    def begin(self, what: str, before: datetime) -> None:
+    def begin(self, what: str, before: datetime, now: datetime) -> None:
         """Look anew for what is older; one that looks so far already goes on as it was."""
         with self._database.transaction() as tx:
-            tx.execute("keeping_begin", what=what, position=[], before=before)
+            tx.execute("keeping_begin", what=what, position=[], before=before, now=now)
 
-    def sweep(self, sweep: Sweep, before: datetime, limit: int) -> Step:
-        """Look at the next rows, at most `limit`, and delete those that may go and are older than `before`."""
+    def note(self, what: str, at: datetime | None) -> None:
+        """Remember the instant of `CLOCK` or `HELD`; None forgets it."""
+        with self._database.transaction() as tx:
+            if at is None:
+                tx.execute("keeping_drop", what=what)
+            else:
+                tx.execute("keeping_note", what=what, at=at)
+
+    def sweep(
+        self, sweep: Sweep, before: datetime, now: datetime, limit: int, *, is_patient: bool = True
+    ) -> Step:
+        """Look at the next rows, at most `limit`, and delete those that may go and are older than `before`.
+
+        One that is not patient does nothing where somebody else saves a page of the same source.
+        """
         if sweep.position is None:
             return Step(0, has_more=False)
         before = min(before, sweep.before)
         with self._database.reader() as reader:
-            looked = self._look[sweep.what](reader, sweep.position, before, limit)
+            looked = self._look[sweep.what](reader, sweep.position, before, now, limit)
         with self._database.transaction() as tx:
+            if sweep.what == RECORDS and not _hold_sources(tx, looked.old, is_patient):
+                return Step(0, has_more=False)
             position = None if looked.position is None else list(looked.position)
             if not tx.execute("keeping_move", what=sweep.what, step=sweep.step, position=position):
-                return Step(0, has_more=False)
+                # Somebody else has made it; there may be more behind it.
+                return Step(0, has_more=True)
             if not looked.old:
                 return Step(0, has_more=position is not None)
             step = self._forget[sweep.what](tx, looked.old, before, limit)
@@ -128,14 +150,14 @@ class Keeping:
                 tx.execute("keeping_move", what=sweep.what, step=sweep.step + 1, position=here)
         return Step(step.gone, has_more=position is not None or step.has_more)
 
-    def look(self, what: str, position: Sequence[Any], before: datetime, limit: int) -> Looked:
+    def look(self, what: str, position: Sequence[Any], before: datetime, now: datetime, limit: int) -> Looked:
         """What `sweep` would delete of the next rows."""
         with self._database.reader() as reader:
-            return self._look[what](reader, position, before, limit)
+            return self._look[what](reader, position, before, now, limit)
 
     def expire(self, what: str, before: datetime, now: datetime, limit: int) -> Step:
         """Delete the first of the `logs` of runs or of the `rejects`, at most `limit`, as far as they are older."""
-        span = {"before": before, "furthest": now + FURTHEST, "limit": limit}
+        span = {"before": before, "furthest": now + FURTHEST, "limit": limit, "most": MOST_AHEAD + limit}
         with self._database.reader() as reader:
             found = reader.one(f"{what}_old", **span)
         if not found or not found["count"]:
@@ -151,10 +173,10 @@ class Keeping:
         return int(row["count"]) if row else 0
 
 
-def kept_since(reader: Reader) -> datetime | None:
-    """Runs and skips from before this are kept no longer."""
+def kept_since(reader: Reader, now: datetime) -> datetime | None:
+    """Runs and skips from before this are kept no longer; what a clock reached that was ahead lies behind us."""
     row = reader.one("kept_since")
-    return row["before_at"] if row else None
+    return min(row["before_at"], now) if row and row["before_at"] is not None else None
 
 
 def midnight(instant: datetime) -> datetime:
@@ -166,19 +188,24 @@ def _day(instant: datetime) -> int:
     return instant.astimezone(UTC).toordinal()
 
 
-def _numbered(name: str, **more: Any) -> Callable[[Reader, Sequence[Any], datetime, int], Looked]:
-    """Rows that are numbered as they come: behind one that came later than `before`, none is old."""
+def _numbered(name: str, **more: Any) -> Callable[[Reader, Sequence[Any], datetime, datetime, int], Looked]:
+    """Rows that are numbered as they come: behind one that came later than `before`, none is old.
 
-    def look(reader: Reader, position: Sequence[Any], before: datetime, limit: int) -> Looked:
+    Unless its instant has still to come: that was written by a clock that was ahead, and tells nothing.
+    """
+
+    def look(reader: Reader, position: Sequence[Any], before: datetime, now: datetime, limit: int) -> Looked:
         after = position[0] if position else 0
-        rows = reader.all(name, after=after, before=before, limit=limit, **more)
+        rows = reader.all(name, after=after, before=before, furthest=now + FURTHEST, limit=limit, **more)
         is_last = len(rows) < limit or bool(rows[-1]["is_young"])
         return Looked([row for row in rows if row["may_go"]], None if is_last else [rows[-1]["id"]])
 
     return look
 
 
-def _observations(reader: Reader, position: Sequence[Any], before: datetime, limit: int) -> Looked:
+def _observations(
+    reader: Reader, position: Sequence[Any], before: datetime, now: datetime, limit: int
+) -> Looked:
     start: dict[str, Any] = dict(zip(KEY, position, strict=True)) if position else dict.fromkeys(KEY)
     if position:
         start["observed_at"] = datetime.fromisoformat(start["observed_at"])
@@ -207,14 +234,23 @@ def _forget_observations(tx: Transaction, rows: Sequence[Row], before: datetime,
     return Step(len(rows), has_more=False)
 
 
+def _hold_sources(tx: Transaction, rows: Sequence[Row], is_patient: bool) -> bool:
+    """Whether nobody saves a page of the sources of these rows until the end of the transaction."""
+    for source in sorted({row["source"] for row in rows}):
+        if is_patient:
+            tx.lock(f"records {source}")
+        elif not tx.try_lock(f"records {source}"):
+            return False
+    return True
+
+
 def _forget_records(tx: Transaction, rows: Sequence[Row], before: datetime, limit: int) -> Step:
     """Records with all that is known of them; what was measured of them goes first, so much at a time."""
-    for source in sorted({row["source"] for row in rows}):
-        # As whoever saves a page of this source.
-        tx.lock(f"records {source}")
     which = {"ids": [row["id"] for row in rows], "before": before}
     if tx.execute("record_observations_forget", limit=limit, **which) >= limit:
         return Step(0, has_more=True)
+    tx.all("records_hold", **which)
     tx.execute("record_versions_forget", **which)
+    tx.execute("record_validators_forget", **which)
     tx.execute("record_sightings_forget", **which)
     return Step(tx.execute("records_forget", **which), has_more=False)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from stoma.errors import UsageError
 from stoma.query import Node, parse, wanted
@@ -31,6 +31,12 @@ MOST_BLOCKS = 8
 
 LITTLE = 5_000
 """Records that a task has seen at most, for its source to be asked for."""
+
+NEAREST = 5_000
+"""Records from the beginning or the end of a time on, by which its first and last number are known."""
+
+OVERLAP = timedelta(minutes=5)
+"""Pages that are written at the same time have numbers in any order, but none is under way for so long."""
 
 QUEUE_COLUMNS = ("source", "stored_at", "added", "changed_ids")
 
@@ -91,10 +97,14 @@ class Search:
             return Found(_rows(reader, found[:limit]), len(found) > limit, _lag(reader))
 
     def ids(self, query: str, selection: Selection, limit: int, before: int | None = None) -> list[int]:
-        """The numbers of the records that `find` gives newest first. Raises UsageError."""
+        """The numbers of all records that match, greatest first: `find` may leave out what a clock dated wrong.
+
+        Raises UsageError.
+        """
         node = parse(query)
         with self._reading() as reader:
-            return _Hits(reader, self._database.dialect, node, selection).newest(limit, before=before)
+            hits = _Hits(reader, self._database.dialect, node, selection, is_bounded=False)
+            return hits.newest(limit, before=before)
 
     @contextmanager
     def _reading(self) -> Iterator[Reader]:
@@ -123,15 +133,22 @@ class Search:
         yield from self.index.rebuild()
 
     def check(self) -> int:
-        """How many records are neither in the index nor waiting for it: there should be none."""
+        """How many records are neither in the index nor waiting for it, or are in it and gone: there should be none."""
         return self.index.check()
+
+    def repair(self) -> int:
+        """Let the index take up what `check` finds, and forget what is gone; how many records that is."""
+        return self.index.repair()
 
 
 class _Hits:
     """The numbers of the records that a query and a selection mean."""
 
-    def __init__(self, reader: Reader, dialect: str, node: Node, selection: Selection) -> None:
+    def __init__(
+        self, reader: Reader, dialect: str, node: Node, selection: Selection, *, is_bounded: bool = True
+    ) -> None:
         self._reader = reader
+        self._is_bounded = is_bounded
         self._dialect = dialect
         self._node = node
         self._marks = marks(selection.kind, selection.source or self._source_of(selection.task))
@@ -192,17 +209,26 @@ class _Hits:
 
     def _within(self) -> tuple[int, int]:
         """The first and the last record that come into question by their time."""
-        low = high = None
-        if self._where["since"] is not None:
-            low = self._number("search_since", since=self._where["since"])
-        if self._where["until"] is not None:
-            high = self._number("search_until", until=self._where["until"])
         last = self._number("search_last")
-        if last is None or (self._where["since"] and low is None) or (self._where["until"] and high is None):
+        if last is None:
             return 1, 0
-        return low or 1, min(last, high if high is not None else last)
+        since, until = (self._where[name] if self._is_bounded else None for name in ("since", "until"))
+        low, high = 1, last
+        if since is not None:
+            upto = self._near("search_since", since=since)
+            first = self._number("search_since_first", since=since, upto=upto and upto + OVERLAP)
+            low = first if first is not None else last + 1
+        if until is not None:
+            upto = self._near("search_until", until=until)
+            found = self._number("search_until_last", until=until, upto=upto and upto - OVERLAP)
+            high = min(last, found or 0)
+        return low, high
 
-    def _number(self, statement: str, **values: datetime) -> int | None:
+    def _near(self, statement: str, **values: datetime) -> datetime | None:
+        row = self._reader.one(statement, near=NEAREST, **values)
+        return row["first_seen_at"] if row is not None else None
+
+    def _number(self, statement: str, **values: datetime | None) -> int | None:
         row = self._reader.one(statement, **values)
         return row["id"] if row is not None else None
 

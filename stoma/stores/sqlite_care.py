@@ -74,14 +74,37 @@ def backup(
     """A copy of a database as it is at this moment, also while others write; gives the counts of its main tables.
 
     It is written beside its place, looked through, and only then given its name. `told` hears pages done and all of
-    them. Raises UsageError where the target is there already (unless `force`) or is the database, StoreError where
-    there is no room or the copy is not whole.
+    them. Raises UsageError where the target is there already (unless `force`), is the database, is being written by
+    another process, or holds records while the database has none, StoreError where there is no room or the copy is not
+    whole.
     """
+    if os.path.islink(target):
+        # It goes on pointing where it did: what it names is replaced.
+        target = Path(os.path.realpath(target))
     _may_write(path, target, force=force)
     try:
-        return _backup(path, target, force, told)
+        with _alone(target):
+            return _backup(path, target, force, told)
     except OSError as error:
         raise StoreUnavailable(f"{target} cannot be written: {error.strerror}") from None
+
+
+@contextmanager
+def _alone(target: Path) -> Iterator[None]:
+    """Nobody else writes this copy.
+
+    The lock is beside it: on some systems and network drives it would keep SQLite's own locks out.
+    """
+    from stoma.partfile import locked
+
+    mark = target.with_name(target.name + ".part-lock")
+    handle = locked(mark, target)
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            mark.unlink()
+        os.close(handle)
 
 
 def _backup(path: Path, target: Path, force: bool, told: Callable[[int, int], None]) -> dict[str, int]:
@@ -90,8 +113,10 @@ def _backup(path: Path, target: Path, force: bool, told: Callable[[int, int], No
         # One view for the whole copy: pages that are written meanwhile would else make it begin anew, without an end.
         source.execute("begin")
         counts = _counts(source)
+        _refuse_empty(target, counts["records"])
         _needs(target.parent, _number(source, "pragma page_count") * _number(source, "pragma page_size"))
-        part.unlink(missing_ok=True)
+        for leftover in (part, *_beside(part)):
+            leftover.unlink(missing_ok=True)
         try:
             # Nobody else reads what only its owner may read.
             os.close(os.open(part, os.O_CREAT | os.O_WRONLY, path.stat().st_mode & 0o777))
@@ -114,8 +139,9 @@ def _backup(path: Path, target: Path, force: bool, told: Callable[[int, int], No
             if os.name != "nt":
                 _synced(target.parent)
         finally:
-            with suppress(OSError):
-                part.unlink(missing_ok=True)
+            for leftover in (part, *_beside(part)):
+                with suppress(OSError):
+                    leftover.unlink(missing_ok=True)
     return counts
 
 
@@ -164,8 +190,10 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection]:
             raise
 
 
-def _connected(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+def _connected(path: Path, mode: str = "rw") -> sqlite3.Connection:
+    # By default SQLite makes a file that is not there.
+    address = f"{path.absolute().as_uri()}?mode={mode}"
+    return sqlite3.connect(address, timeout=BUSY_SECONDS, isolation_level=None, uri=True)
 
 
 def _number(connection: sqlite3.Connection, text: str) -> int:
@@ -181,12 +209,44 @@ def _may_write(path: Path, target: Path, *, force: bool) -> None:
         raise UsageError(f"{target} is a folder", "name the file itself")
     if not target.parent.is_dir():
         raise UsageError(f"there is no folder {target.parent}", "make it first")
-    if not target.exists():
-        return
     if any(target.resolve() == Path(f"{path.resolve()}{end}") for end in ("", "-wal", "-shm", ".lock")):
         raise UsageError(f"{target} belongs to the store itself", "name another file")
-    if not force:
+    if not force and target.exists():
         raise UsageError(f"{target} is there already", "name another file, or replace it with --force")
+    for beside in _beside(target):
+        if os.path.lexists(beside):
+            # SQLite would take it for a part of the copy, which could not be read any more.
+            raise UsageError(
+                f"{beside} is there: {target.name} is in use, or who used it broke off",
+                "name another file; or close what has it open, and remove both",
+            )
+
+
+def _beside(path: Path) -> list[Path]:
+    """What SQLite leaves beside a file that is not closed."""
+    return [path.with_name(path.name + end) for end in ("-wal", "-shm", "-journal")]
+
+
+def _refuse_empty(target: Path, records: int) -> None:
+    """Whoever begins anew by mistake (a file that was moved, another folder) is not to lose the last good copy."""
+    there = 0 if records else _records_in(target)
+    if there:
+        raise UsageError(
+            f"{target} holds {there} records and the store none: it was not replaced",
+            "look whether store.url names the right file; else name another file, or remove this one first",
+        )
+
+
+def _records_in(path: Path) -> int:
+    """How many records a copy holds; 0 where it is none that can be read."""
+    if not path.is_file():
+        return 0
+    try:
+        # Nothing is beside it, and nothing is to be made there.
+        with closing(_connected(path, "ro&immutable=1")) as connection:
+            return _number(connection, "select count(*) from records")
+    except sqlite3.Error:
+        return 0
 
 
 def _needs(folder: Path, wanted: int, hint: str = "free some space there") -> None:

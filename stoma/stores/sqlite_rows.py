@@ -86,6 +86,10 @@ class Cursor:
     def lock(self, name: str) -> None:
         """Nothing to do: `begin immediate` lets one writer in at a time."""
 
+    def try_lock(self, name: str) -> bool:
+        """Nothing to do either."""
+        return True
+
 
 def _encoded(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value if type(value) in PLAIN else encode(value) for name, value in values.items()}

@@ -33,6 +33,7 @@ class Traces:
 def traces(database: Database, task_id: str, start: datetime, end: datetime) -> Traces:
     """What is known of a task from `start` until before `end`."""
     span = {"task_id": task_id, "start": start, "end": end}
+    now = database.now()
     with database.reader() as reader:
         runs = reader.all(
             "runs_due_between",
@@ -43,7 +44,7 @@ def traces(database: Database, task_id: str, start: datetime, end: datetime) -> 
         runs += reader.all("runs_made_between", **span)
         skips = reader.all("skips_between", **span)
         agenda = reader.one("agenda_of", task_id=task_id) or {}
-        since = kept_since(reader)
+        since = kept_since(reader, now)
         oldest = [reader.one(name, task_id=task_id) for name in ("oldest_run", "oldest_skip")]
     return Traces(
         runs=[Run.from_row(row) for row in runs],

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import psycopg
 import pytest
 from click.testing import CliRunner, Result
 
@@ -25,6 +26,7 @@ from stoma.scheduler.settings import Keep
 from stoma.stores import Store, open_store, sqlite_care
 from stoma.stores.checking import CHECKS
 from stoma.stores.logs import Line
+from stoma.stores.questions import Selection
 from stoma.stores.records import Prepared, save
 from stoma.stores.sqlite_care import integrity
 from tests.support import postgres
@@ -462,7 +464,102 @@ def test_a_postgres_store_is_dumped_and_restored_by_the_lines_that_are_told(
             assert CliRunner().invoke(main, ["store", command]).exit_code == 0
 
 
+def test_a_dump_is_restored_where_nobody_knows_its_roles(
+    tmp_path: Path, postgres_server: postgres.Server, postgres_url: str
+) -> None:
+    programs = postgres.binaries()
+    if not (programs / "pg_dump").exists():
+        pytest.skip("this PostgreSQL has no pg_dump")
+    restore = next(line for line in PAGE.splitlines() if line.startswith("pg_restore"))
+    with psycopg.connect(postgres_url, autocommit=True) as administrator:
+        try:
+            administrator.execute("create role store_test_owner login; create role store_test_runner")
+            administrator.execute("grant create on schema public to store_test_owner")
+            url = postgres_url.replace("postgres@", "store_test_owner@")
+            with open_store(url, tmp_path) as store, psycopg.connect(url) as owner:
+                put(store, *range(5))
+                owner.execute("grant select on all tables in schema public to store_test_runner")
+                owner.execute("alter default privileges grant select on tables to store_test_runner")
+            dump = [programs / "pg_dump", "--format=custom", "--file=copy.dump", f"--dbname={postgres_url}"]
+            subprocess.run(dump, check=True, capture_output=True)
+        finally:
+            for name in ("store_test_owner", "store_test_runner"):
+                administrator.execute(f"drop owned by {name} cascade; drop role {name}")
+    with postgres_server.fresh_database() as other:
+        words = restore.replace("postgresql://stoma@db.example.org/restored", other).split()
+        words = ["copy.dump" if word == "FILE" else word for word in words[1:]]
+        restored = subprocess.run([programs / "pg_restore", *words], capture_output=True, text=True)
+        assert restored.returncode == 0, restored.stderr
+        with open_store(other, tmp_path) as store:
+            assert store.records.count() == 5
+
+
 # -- vacuum ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def shared(tmp_path: Path, postgres_url: str) -> Iterator[Callable[..., Result]]:
+    """`stoma store …` as a role that may change rows but owns no table, where another program has tables too."""
+    with psycopg.connect(postgres_url, autocommit=True) as administrator:
+        open_store(postgres_url, tmp_path).close()
+        administrator.execute("create role store_test_runner login; create table other_app (x text)")
+        administrator.execute("create index other_index on other_app (x)")
+        administrator.execute(
+            "update pg_index set indisvalid = false where indexrelid = 'other_index'::regclass"
+        )
+        administrator.execute(
+            "grant select, insert, update, delete on all tables in schema public to store_test_runner;"
+            " grant usage on all sequences in schema public to store_test_runner;"
+            " revoke all on other_app from store_test_runner"
+        )
+        url = postgres_url.replace("postgres@", "store_test_runner@")
+        (tmp_path / "stoma.yaml").write_text(f'version: 1\npresets: []\nstore: {{url: "{url}"}}\n')
+        try:
+            yield lambda *words: CliRunner().invoke(main, ["store", *words])
+        finally:
+            administrator.execute("drop owned by store_test_runner; drop role store_test_runner")
+
+
+def test_tables_of_others_are_no_business_of_a_check(
+    shared: Callable[..., Result], postgres_url: str
+) -> None:
+    checked = shared("check", "--json")
+    assert checked.exit_code == 0, checked.output
+    with psycopg.connect(postgres_url, autocommit=True) as administrator:
+        administrator.execute("revoke update on records from store_test_runner")
+        administrator.execute(
+            "update pg_index set indisvalid = false where indexrelid = 'records_by_kind'::regclass"
+        )
+    checked = shared("check", "--json")
+    assert checked.exit_code == 1
+    wrong = [(one["name"], one["example"]) for one in json.loads(checked.stdout)["checks"] if not one["well"]]
+    assert wrong == [("indexes", "records_by_kind"), ("rights", "records: update")]
+
+
+def test_who_may_not_vacuum_is_told_so(shared: Callable[..., Result]) -> None:
+    refused = shared("vacuum")
+    assert refused.exit_code == 1
+    assert "warning: " in refused.stderr
+    assert "tables left as they were: " in refused.stderr
+    assert "run it as the role that owns them" in refused.stderr
+    told = shared("vacuum", "--json", "--full")
+    assert (told.exit_code, len(json.loads(told.stdout)["left_out"]) > 20) == (1, True)
+
+
+def test_vacuum_mends_what_the_check_finds(stoma: Command, real: Store) -> None:
+    put(real, *range(5))
+    while real.search.index.take_up() is not None:
+        pass
+    broken(real, "delete from search_entries where record_id in (2, 4)")
+    checked = json.loads(stoma("check", "--json").stdout)
+    [words] = [check for check in checked["checks"] if check["name"] == "words"]
+    assert (words["count"], "stoma store vacuum" in words["hint"]) == (2, True)
+    result = stoma("vacuum")
+    assert result.exit_code == 0, result.output
+    assert "the index of words: mended for 2 records" in result.stdout
+    assert stoma("check").exit_code == 0
+    assert len(real.search.ids("title", Selection(), 10)) == 5
+    assert json.loads(stoma("vacuum", "--json").stdout)["mended"] == 0
 
 
 @pytest.mark.parametrize("full", [False, True])

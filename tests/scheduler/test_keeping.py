@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from stoma.errors import ConfigError
+from stoma.log import logger
 from stoma.scheduler.base import NewRun, TaskPriority, TaskStatus, at_trigger
 from stoma.scheduler.config import load_config
 from stoma.scheduler.explain import NOT_KEPT, fates, remarks
-from stoma.scheduler.keeping import AT_FIRST, FEWEST, MOST, Keeper, Limits, is_due, limits, paced
+from stoma.scheduler.keeping import AT_FIRST, FEWEST, MOST, Keeper, Limits, ahead, is_due, limits, paced
 from stoma.scheduler.manager import Scheduler
 from stoma.scheduler.settings import Keep
-from stoma.stores import Store
+from stoma.stores import Store, open_store
 from stoma.stores.logs import Line
 from stoma.stores.records import OBSERVATION_COLUMNS
 from stoma.stores.runs import End
 from stoma.stores.traces import traces
 from tests.support.clock import Clock
+from tests.support.records import record, stored
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
@@ -51,11 +56,20 @@ def test_what_is_kept_for_ever_is_never_old_and_a_log_goes_with_its_run() -> Non
 
 
 def test_a_sweep_begins_anew_with_each_day_and_where_less_is_kept() -> None:
-    assert is_due(NOW, None)
-    assert not is_due(NOW + 23 * HOUR, NOW)
-    assert is_due(NOW + 24 * HOUR, NOW)
+    assert is_due(NOW, None, NOW)
+    assert not is_due(NOW + 23 * HOUR, NOW, NOW + 30 * DAY)
+    assert is_due(NOW + 24 * HOUR, NOW, NOW + 30 * DAY)
     # More is kept: nothing is old before that day.
-    assert not is_due(NOW - 30 * DAY, NOW)
+    assert not is_due(NOW - 30 * DAY, NOW, NOW)
+    # A clock that was ahead has reached what is still to come.
+    assert is_due(NOW - 30 * DAY, NOW + HOUR, NOW)
+
+
+def test_a_clock_that_goes_on_by_more_than_a_month_at_once_is_doubted() -> None:
+    assert ahead(NOW, None) is None
+    assert ahead(NOW, NOW - 30 * DAY) is None
+    assert ahead(NOW, NOW - 31 * DAY) == 31 * DAY
+    assert ahead(NOW, NOW + 31 * DAY) is None
 
 
 def test_steps_grow_while_they_are_short_and_shrink_when_they_take_long() -> None:
@@ -182,7 +196,136 @@ def test_where_nothing_is_to_be_done_nothing_is_written(
 def test_for_ever_means_that_nothing_goes(store: Store, clock: Clock) -> None:
     filled(store, clock)
     assert sum(Keeper(store).finish(Keep(None, None, None, None, None)).values()) == 0
-    assert store.keeping.kept_since() is None
+    assert store.keeping.kept_since(clock.now) is None
+
+
+@pytest.fixture
+def logged() -> Iterator[list[str]]:
+    """What is told while a test goes on."""
+    lines: list[str] = []
+    handle = logger.add(lambda message: lines.append(message.record["message"]), level="WARNING")
+    yield lines
+    logger.remove(handle)
+
+
+def test_a_clock_that_leaps_deletes_nothing_until_it_is_believed(
+    store: Store, clock: Clock, logged: list[str]
+) -> None:
+    filled(store, clock)
+    keeper, right = Keeper(store), clock.now
+    keeper.finish(KEEP)
+    before = len(store.runs.history("a", limit=1000))
+    clock.forward(days=4000)
+    for _ in range(3):
+        assert sum(keeper.ring(KEEP).values()) == 0
+        clock.forward(minutes=1)
+    [line] = logged
+    assert line.startswith("the clock went ahead by 4000 days: nothing old is deleted for a day")
+    # It was wrong: everything is as it was, and goes on as it did.
+    clock.now = right + DAY
+    assert sum(keeper.ring(KEEP).values()) > 0
+    assert before - len(store.runs.history("a", limit=1000)) <= 2
+    assert store.keeping.sweeps()["runs"].before == clock.now - 60 * DAY
+    # The next time counts anew.
+    clock.forward(days=4000)
+    assert sum(keeper.ring(KEEP).values()) == 0
+    assert len(logged) == 2
+
+
+def test_a_machine_that_was_away_for_long_goes_on_after_a_day(store: Store, clock: Clock) -> None:
+    filled(store, clock)
+    Keeper(store).finish(KEEP)
+    clock.forward(days=40)
+    assert sum(Keeper(store).ring(KEEP).values()) == 0
+    clock.forward(hours=23)
+    assert sum(Keeper(store).ring(KEEP).values()) == 0
+    clock.forward(hours=1)
+    # Also in a process that has seen nothing of that.
+    assert sum(Keeper(store).ring(KEEP, seconds=5.0).values()) > 0
+
+
+def test_who_asks_for_it_does_not_have_to_wait(store: Store, clock: Clock) -> None:
+    filled(store, clock)
+    keeper = Keeper(store)
+    keeper.finish(KEEP)
+    clock.forward(days=40)
+    assert sum(keeper.ring(KEEP).values()) == 0
+    assert keeper.finish(KEEP)["logs"] > 0
+    assert not any(keeper.would_go(KEEP).values())
+    # It is not only once that it is doubted.
+    clock.forward(days=40)
+    store.logs.add([Line(1, clock.now - 39 * DAY, "INFO", "x")])
+    assert sum(keeper.ring(KEEP).values()) == 0
+
+
+def test_a_clock_that_was_ahead_for_longer_than_it_was_doubted_is_got_over(
+    store: Store, clock: Clock
+) -> None:
+    filled(store, clock)
+    keeper, right = Keeper(store), clock.now
+    # It believes a clock that has no other beside it.
+    clock.forward(days=3650)
+    keeper.ring(KEEP, seconds=5.0)
+    clock.now = right
+    assert store.keeping.kept_since(clock.now) == right
+    keeper.ring(KEEP, seconds=5.0)
+    assert store.keeping.kept_since(clock.now) == clock.now - 60 * DAY
+    for _ in range(5):
+        ran(store, clock.now, "b")
+        clock.forward(days=20)
+        keeper.ring(KEEP, seconds=5.0)
+    # Whatever came since then is deleted in its time again.
+    assert store.keeping.kept_since(clock.now) == clock.now - 60 * DAY
+    assert not store.logs.of_run(261)
+    assert store.logs.of_run(265)
+
+
+def test_a_clock_that_goes_on_as_it_should_is_never_doubted(store: Store, clock: Clock) -> None:
+    filled(store, clock)
+    for _ in range(6):
+        clock.forward(days=20)
+        Keeper(store).ring(KEEP, seconds=5.0)
+    assert store.keeping.kept_since(clock.now) == clock.now - 60 * DAY
+    assert not store.logs.of_run(260)
+
+
+def test_a_ring_does_not_wait_for_whoever_saves_records(
+    postgres_url: str, tmp_path: Path, clock: Clock
+) -> None:
+    keep = Keep(records=DAY)
+    with (
+        open_store(postgres_url, tmp_path, clock=clock) as store,
+        open_store(postgres_url, tmp_path, clock=clock) as other,
+    ):
+        stored(store, record("1"))
+        clock.forward(days=20)
+        rung: list[Counter[str]] = []
+        with other.database.transaction() as saving:
+            saving.lock("records lab")
+            thread = threading.Thread(target=lambda: rung.append(Keeper(store).ring(keep)))
+            thread.start()
+            thread.join(5)
+            assert [sum(gone.values()) for gone in rung] == [0]
+        assert Keeper(store).ring(keep)["records"] == 1
+
+
+def test_to_the_end_also_where_another_process_makes_some_of_the_steps(store: Store, clock: Clock) -> None:
+    filled(store, clock)
+    mine, other = Keeper(store), Keeper(store)
+    # Each time the first one has looked, the second is quicker.
+    plain = store.keeping.sweep
+
+    def overtaken(sweep: Any, *given: Any, **more: Any) -> Any:
+        if sweep.what == "runs" and not overtaking:
+            overtaking.append(sweep)
+            plain(sweep, *given, **more)
+        return plain(sweep, *given, **more)
+
+    overtaking: list[Any] = []
+    store.keeping.sweep = overtaken  # type: ignore[method-assign]
+    mine.finish(KEEP)
+    assert overtaking
+    assert not any(other.would_go(KEEP).values())
 
 
 def test_why_says_that_the_limit_is_why_nothing_is_known(tmp_path: Path, store: Store, clock: Clock) -> None:

@@ -184,9 +184,11 @@ def test_what_has_expired_goes_in_small_steps(world: World) -> None:
     world.run()
     world.clock.forward(days=60)
     world.run()
-    Keeper(world.store).ring(Keep(), seconds=5)
-    assert world.count("raw_pages") == 6
-    world.clock.forward(days=31)
+    for _ in range(2):
+        Keeper(world.store).ring(Keep(), seconds=5)
+        assert world.count("raw_pages") == 6
+        # More at once would be taken for a clock that is wrong.
+        world.clock.forward(days=15.5)
     assert world.store.raw.expire(world.store.now(), 2) == 4
     assert len(world.store.raw.attempts("t", EVER, world.store.now())) == 1
     Keeper(world.store).ring(Keep(), seconds=5)

@@ -9,13 +9,15 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
+import psycopg
 import pytest
 
 from stoma.errors import StoreError
 from stoma.records import Record, sealed
 from stoma.stores import Store, open_store
-from stoma.stores.copying import LEFT, MOVED, copy, moved
+from stoma.stores.copying import LEFT, MOVED, Sum, copy, moved
 from stoma.stores.records import Prepared, save
 from stoma.stores.tables import Table, shared, tables
 from tests.support import postgres
@@ -215,3 +217,82 @@ def test_an_instant_of_another_hand_is_the_same_instant(tmp_path: Path, postgres
         [row, *_] = new.records.newest(1)
         assert (row["published_at"], row["updated_at"]) == (row["updated_at"], row["published_at"])
         assert row["published_at"] - row["updated_at"] == timedelta(0)
+
+
+def test_a_number_is_the_same_however_it_was_written(tmp_path: Path, postgres_url: str) -> None:
+    numbers: list[Any] = [
+        1e19,
+        1.2345678901234568e18,
+        2.0**60,
+        2**63,
+        -0.0,
+        1.0,
+        1,
+        1e-7,
+        1e300,
+        True,
+        None,
+        "1.0",
+    ]
+    found = sealed(Record("s", "1", "entry", attributes={"n": numbers, "deep": {"x": [1e20]}}))
+    with (
+        open_store("sqlite:///a.db", tmp_path) as old,
+        open_store(postgres_url, tmp_path) as new,
+        open_store("sqlite:///b.db", tmp_path) as back,
+    ):
+        with old.database.transaction() as tx:
+            save(tx, Prepared.of([found]), "t", 1, old.now())
+        copy(old.database, new.database)
+        copy(new.database, back.database)
+        [row] = back.records.newest(1)
+        # As floating point numbers, which is what JSON has.
+        assert [*map(float, row["attributes"]["n"][:9])] == [*map(float, numbers[:9])]
+        assert row["attributes"]["n"][9:] == numbers[9:]
+
+
+def test_another_number_is_another_one() -> None:
+    def sum_of(text: str) -> Sum:
+        found = Sum()
+        found.add(Table("t", {"x": "json"}, ["x"]), [[text]])
+        return found
+
+    assert sum_of('{"a": 1, "b": [1e3]}') == sum_of('{"b":[1000],"a":1.0}')
+    for other in ('{"a": 2, "b": [1e3]}', '{"a": 1, "b": [1001]}', '{"a": true, "b": [1e3]}'):
+        assert sum_of('{"a": 1, "b": [1e3]}') != sum_of(other)
+    assert sum_of("5") == sum_of("5.0") != sum_of("50")
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ("update records set attributes = '{\"a\": \"x\\u0000y\"}' where external_id = '7'", "records 8"),
+        ("update records set title = 'x' || char(0) where external_id = '7'", "records 8"),
+    ],
+)
+def test_a_character_that_postgres_does_not_take_is_told_with_its_row(
+    tmp_path: Path, postgres_url: str, change: str, named: str
+) -> None:
+    with open_store("sqlite:///a.db", tmp_path) as old, open_store(postgres_url, tmp_path) as new:
+        store_page(old)
+        with old.database.transaction() as tx:
+            getattr(tx, "_connection", None).execute(change)  # type: ignore[union-attr]
+        with pytest.raises(StoreError, match=f"does not take what {named} holds") as caught:
+            copy(old.database, new.database)
+        assert "mend or delete that" in caught.value.hint
+        assert all(not found for found in everything(new).values())
+
+
+def test_nobody_writes_into_a_copy_before_it_is_whole(tmp_path: Path, postgres_url: str) -> None:
+    refused: list[str] = []
+
+    def on_rows(table: str, count: int) -> None:
+        with psycopg.connect(postgres_url, options="-c lock_timeout=50ms") as other:
+            try:
+                other.execute("delete from switches")
+            except psycopg.errors.LockNotAvailable:
+                refused.append(table)
+
+    with open_store("sqlite:///a.db", tmp_path) as old, open_store(postgres_url, tmp_path) as new:
+        store_page(old)
+        copy(old.database, new.database, on_rows=on_rows)
+    assert len(refused) > 1

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +15,7 @@ from hypothesis import strategies as st
 
 from stoma.records import Record, sealed
 from stoma.scheduler.base import NewRun, Run, Skip, SkipReason, TaskPriority, TaskStatus, backfill_scope
-from stoma.stores import Store
+from stoma.stores import Store, open_store, validators
 from stoma.stores.agenda import account, standing
 from stoma.stores.base import statements
 from stoma.stores.indexing import Index
@@ -75,11 +77,11 @@ def ran(
 
 def swept(store: Store, what: str, before: datetime, limit: int = 100) -> int:
     """What a whole sweep deletes, in steps of `limit` rows."""
-    store.keeping.begin(what, before)
+    store.keeping.begin(what, before, store.now())
     gone = 0
     for _ in range(1000):
         sweep = store.keeping.sweeps()[what]
-        step = store.keeping.sweep(sweep, before, limit)
+        step = store.keeping.sweep(sweep, before, store.now(), limit)
         gone += step.gone
         if not step.has_more:
             assert store.keeping.sweeps()[what].position is None
@@ -160,7 +162,7 @@ def test_a_run_that_is_begun_again_between_the_look_and_the_end_of_it_stays(
     store: Store, clock: Clock
 ) -> None:
     ended = [ran(store, clock, status=FAILED) for _ in range(6)]
-    looked = store.keeping.look(RUNS, [], clock.now, 100)
+    looked = store.keeping.look(RUNS, [], clock.now, clock.now, 100)
     assert [row["id"] for row in looked.old] == [ended[1].id, ended[2].id]
     store.runs.again(ended[1].id, clock.now)
     with store.database.transaction() as tx:
@@ -182,10 +184,40 @@ def test_each_task_keeps_its_own(store: Store, clock: Clock) -> None:
 def test_a_sweep_ends_where_nothing_behind_it_can_be_old(store: Store, clock: Clock) -> None:
     for _ in range(5):
         ran(store, clock, status=FAILED)
-    looked = store.keeping.look(RUNS, [], clock.now - 4 * DAY, 2)
+    looked = store.keeping.look(RUNS, [], clock.now - 4 * DAY, clock.now, 2)
     assert (looked.old, looked.position) == ([], None)
     # It reads no further, however many there are.
-    assert store.keeping.look(RUNS, [], clock.now, 2).position is not None
+    assert store.keeping.look(RUNS, [], clock.now, clock.now, 2).position is not None
+
+
+def test_what_a_clock_wrote_that_was_ahead_does_not_end_a_sweep(store: Store, clock: Clock) -> None:
+    right = clock.now
+    clock.forward(days=3650)
+    for _ in range(3):
+        ran(store, clock, status=FAILED)
+    put(store, record(1))
+    clock.now = right
+    for _ in range(5):
+        ran(store, clock, status=FAILED)
+    put(store, record(2))
+    clock.forward(days=2)
+    # By 3 runs at a time: the first step sees nothing but those of the clock that was ahead.
+    assert swept(store, RUNS, clock.now, 3) == 2
+    assert swept(store, RECORDS, clock.now - DAY, 1) == 1
+
+
+def test_what_a_clock_reached_that_was_ahead_is_given_up(store: Store, clock: Clock) -> None:
+    for _ in range(9):
+        ran(store, clock, status=FAILED)
+    right = clock.now
+    store.keeping.begin(RUNS, right + 1000 * DAY, right + 1180 * DAY)
+    sweep = store.keeping.sweeps()[RUNS]
+    # All that lies behind us may be gone; what is yet to come is not.
+    assert store.keeping.kept_since(right) == right
+    # One that is under way deletes no more than the clock of now allows.
+    assert store.keeping.sweep(sweep, right - 5 * DAY, right, 100).gone == 3
+    store.keeping.begin(RUNS, right - 2 * DAY, right)
+    assert store.keeping.sweeps()[RUNS].before == right - 2 * DAY == store.keeping.kept_since(right)
 
 
 def test_skips_go_but_not_the_last_one_nor_one_that_may_grow(store: Store, clock: Clock) -> None:
@@ -206,11 +238,12 @@ def test_skips_go_but_not_the_last_one_nor_one_that_may_grow(store: Store, clock
 def test_only_one_of_two_processes_makes_a_step(store: Store, clock: Clock) -> None:
     for _ in range(9):
         ran(store, clock, status=FAILED)
-    store.keeping.begin(RUNS, clock.now)
+    store.keeping.begin(RUNS, clock.now, clock.now)
     mine = store.keeping.sweeps()[RUNS]
-    assert store.keeping.sweep(mine, clock.now, 4).gone == 3
-    theirs = store.keeping.sweep(mine, clock.now, 4)
-    assert (theirs.gone, theirs.has_more) == (0, False)
+    assert store.keeping.sweep(mine, clock.now, clock.now, 4).gone == 3
+    theirs = store.keeping.sweep(mine, clock.now, clock.now, 4)
+    # There may be more behind it.
+    assert (theirs.gone, theirs.has_more) == (0, True)
     assert store.keeping.sweeps()[RUNS] == Sweep(RUNS, [4], clock.now, 1)
 
 
@@ -219,22 +252,22 @@ def test_more_that_is_kept_holds_at_once_and_a_limit_once_reached_stays_known(
 ) -> None:
     for _ in range(9):
         ran(store, clock, status=FAILED)
-    assert store.keeping.kept_since() is None
-    store.keeping.begin(RUNS, clock.now)
+    assert store.keeping.kept_since(clock.now) is None
+    store.keeping.begin(RUNS, clock.now, clock.now)
     sweep = store.keeping.sweeps()[RUNS]
-    assert store.keeping.sweep(sweep, clock.now - 30 * DAY, 100).gone == 0
-    store.keeping.begin(RUNS, clock.now - 30 * DAY)
-    assert store.keeping.kept_since() == clock.now
+    assert store.keeping.sweep(sweep, clock.now - 30 * DAY, clock.now, 100).gone == 0
+    store.keeping.begin(RUNS, clock.now - 30 * DAY, clock.now)
+    assert store.keeping.kept_since(clock.now) == clock.now
 
 
 def test_a_sweep_goes_no_further_than_is_known_of_it(store: Store, clock: Clock) -> None:
     for _ in range(9):
         ran(store, clock, status=FAILED)
     # It was begun some days ago, so what is told of it is the limit of then.
-    store.keeping.begin(RUNS, clock.now - 5 * DAY)
+    store.keeping.begin(RUNS, clock.now - 5 * DAY, clock.now)
     sweep = store.keeping.sweeps()[RUNS]
-    assert store.keeping.sweep(sweep, clock.now, 100).gone == 3
-    assert store.keeping.kept_since() == clock.now - 5 * DAY
+    assert store.keeping.sweep(sweep, clock.now, clock.now, 100).gone == 3
+    assert store.keeping.kept_since(clock.now) == clock.now - 5 * DAY
 
 
 # -- what is logged and rejected -------------------------------------------------------------------------------
@@ -250,17 +283,21 @@ def test_the_oldest_lines_and_rejects_go_some_at_a_time(store: Store, clock: Clo
                 tx.insert("rejects", REJECT_COLUMNS, [("a", 1, "x", "why", {"item": 1}, at)])
 
     start = clock.now
-    # A clock that was wrong has written the first.
+    # A clock that was ahead has written the first.
     add(start + 3650 * DAY)
     for number in range(5):
         add(start + number * DAY)
     now = start + 5 * DAY
     before = start + 3 * DAY
     assert store.keeping.count_old(what, before=before) == 3
-    steps = [store.keeping.expire(what, before, now, 2) for _ in range(3)]
-    assert [(step.gone, step.has_more) for step in steps] == [(2, True), (2, True), (0, False)]
+    steps = [store.keeping.expire(what, before, now, 2) for _ in range(2)]
+    assert [(step.gone, step.has_more) for step in steps] == [(2, True), (1, False)]
     table, column = ("run_logs", "logged_at") if what == "logs" else ("rejects", "rejected_at")
-    assert [row[column] for row in rows(store, table, column)] == [start + 3 * DAY, start + 4 * DAY]
+    stays = [start + days * DAY for days in (3, 4, 3650)]
+    assert [row[column] for row in rows(store, table, column)] == stays
+    # By a clock that is behind, until somebody has told it the time, all that is stored has still to come.
+    long_ago = start - 365 * DAY
+    assert store.keeping.expire(what, long_ago, long_ago + DAY, 100).gone == 0
 
 
 # -- observations ----------------------------------------------------------------------------------------------
@@ -352,17 +389,78 @@ def test_records_not_seen_for_so_long_go_with_all_that_is_known_of_them(
 
 
 def test_one_that_is_seen_between_the_look_and_the_end_of_it_stays(store: Store, clock: Clock) -> None:
-    put(store, record(1), record(2))
+    put(store, record(1, "as it was"), record(2, "as it was"))
+    put(store, record(1), record(2), run=2)
     clock.forward(days=10)
-    looked = store.keeping.look(RECORDS, [], clock.now - DAY, 100)
+    looked = store.keeping.look(RECORDS, [], clock.now - DAY, clock.now, 100)
     assert len(looked.old) == 2
     put(store, record(1))
     with store.database.transaction() as tx:
         which = {"ids": [row["id"] for row in looked.old], "before": clock.now - DAY}
-        assert tx.execute("record_observations_forget", limit=100, **which) == 1
+        assert tx.execute("record_observations_forget", limit=100, **which) == 2
+        assert [row["id"] for row in tx.all("records_hold", **which)] == [looked.old[1]["id"]]
+        assert tx.execute("record_versions_forget", **which) == 1
         assert tx.execute("record_sightings_forget", **which) == 1
         assert tx.execute("records_forget", **which) == 1
     assert [row["external_id"] for row in rows(store, "records", "id")] == ["1"]
+    assert len(store.records.versions("s", "1")) == 1
+
+
+def test_the_source_of_a_record_that_goes_is_asked_as_if_for_the_first_time(
+    store: Store, clock: Clock
+) -> None:
+    put(store, record(1), task="a")
+    clock.forward(days=10)
+    put(store, record(2), task="b")
+    with store.database.transaction() as tx:
+        for task in ("a", "b"):
+            validators.replace(tx, task, [(task, "GET x", "f", '"etag"', "", 1, 1, clock.now)])
+    assert swept(store, RECORDS, clock.now - DAY) == 1
+    # It would go on to answer "not modified", and the record would never come back.
+    assert store.validators.of_task("a") == []
+    assert len(store.validators.of_task("b")) == 1
+
+
+def test_nobody_waits_for_whoever_saves_records_of_the_source(
+    postgres_url: str, tmp_path: Path, clock: Clock
+) -> None:
+    with (
+        open_store(postgres_url, tmp_path, clock=clock) as store,
+        open_store(postgres_url, tmp_path, clock=clock) as other,
+    ):
+        put(store, record(1))
+        clock.forward(days=10)
+        before = clock.now - DAY
+        store.keeping.begin(RECORDS, before, clock.now)
+        sweep = store.keeping.sweeps()[RECORDS]
+        with other.database.transaction() as saving:
+            saving.lock("records s")
+            step = store.keeping.sweep(sweep, before, clock.now, 100, is_patient=False)
+        # The next one begins at the same row.
+        assert (step.gone, step.has_more) == (0, False)
+        assert store.keeping.sweeps()[RECORDS] == sweep
+        assert store.keeping.sweep(sweep, before, clock.now, 100, is_patient=False).gone == 1
+
+
+def test_whoever_has_time_waits_for_whoever_saves_records(
+    postgres_url: str, tmp_path: Path, clock: Clock
+) -> None:
+    with (
+        open_store(postgres_url, tmp_path, clock=clock) as store,
+        open_store(postgres_url, tmp_path, clock=clock) as other,
+    ):
+        put(store, record(1))
+        clock.forward(days=10)
+        gone: list[int] = []
+        with other.database.transaction() as saving:
+            saving.lock("records s")
+            thread = threading.Thread(target=lambda: gone.append(swept(store, RECORDS, clock.now - DAY)))
+            thread.start()
+            thread.join(0.3)
+            assert gone == []
+            assert counted(other, "records") == 1
+        thread.join()
+        assert gone == [1]
 
 
 def test_its_words_go_with_a_record(store: Store, clock: Clock) -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from stoma.errors import UsageError
 from stoma.query import And, Node, Or, Term, parse, places, words
-from stoma.stores import Store, open_store, search
+from stoma.stores import Store, indexing, open_store, search
 from stoma.stores.indexing import Index
 from stoma.stores.questions import Selection
 from stoma.stores.search import Lag
@@ -274,6 +274,146 @@ def test_a_check_finds_what_was_forgotten(
     with store.database.transaction() as tx:
         tx.execute("search_entries_forget", after=2, up_to=5)
     assert store.search.check() == 3
+
+
+def test_one_that_is_stored_while_the_check_looks_is_not_missing(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Late(indexing._Queued):
+        def __init__(self, reader: Any) -> None:
+            super().__init__(reader)
+            if not late:
+                late.append("b")
+                stored(store, record("b", "word"))
+
+    late: list[str] = []
+    indexed(store, record("a", "word"))
+    monkeypatch.setattr(indexing, "_Queued", Late)
+    with store.database.reader() as reader:
+        last = reader.one("search_last_record")
+    assert last is not None
+    # So that the new one is looked at.
+    monkeypatch.setattr(indexing, "_number", lambda row: last["id"] + 1)
+    assert store.search.check() == 0
+    assert late == ["b"]
+
+
+def test_what_is_missing_is_mended(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(indexing, "CHECKED", 3)
+    monkeypatch.setattr(indexing, "NEAR", 2)
+    indexed(store, *(record(f"r{n}", "word") for n in range(1, 30)))
+    with store.database.transaction() as tx:
+        for after, up_to in ((2, 7), (15, 16), (20, 21), (22, 23)):
+            tx.execute("search_entries_forget", after=after, up_to=up_to)
+    assert store.search.check() == store.search.repair() == 8
+    # What is there is not taken up again, and what waits is not put there a second time.
+    assert (store.search.check(), store.search.repair()) == (0, 0)
+    assert take_up(store) == 8
+    assert len(found(store, "word")) == 29
+    assert store.search.repair() == 0
+    assert store.search.lag() == Lag()
+
+
+def test_what_is_missing_is_queued_as_few_ranges() -> None:
+    assert indexing.spans([]) == []
+    assert indexing.spans([5]) == [(4, 5)]
+    assert indexing.spans([1, 2, 3, 90, 500, 601]) == [(0, 90), (499, 500), (600, 601)]
+
+
+def test_entries_of_records_that_are_gone_are_found_and_forgotten(store: Store) -> None:
+    indexed(store, *(record(f"r{n}", "word") for n in range(3)))
+    with store.database.transaction() as tx:
+        connection: Any = tx._connection  # type: ignore[attr-defined]
+        # As whoever does without the trigger leaves it.
+        connection.execute(
+            "drop trigger search_forgets" + (" on records" if store.dialect == "postgres" else "")
+        )
+        connection.execute("delete from records where external_id = 'r1'")
+    assert store.search.check() == store.search.repair() == 1
+    assert (store.search.check(), store.search.repair()) == (0, 0)
+    page = store.search.find("word", ALL, 2, order="newest")
+    assert ([row["external_id"] for row in page.rows], page.has_more) == (["r2", "r0"], False)
+
+
+def test_a_record_that_goes_while_its_words_are_written_leaves_none_behind(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    with open_store(postgres_url, tmp_path) as store, open_store(postgres_url, tmp_path) as other:
+        stored(store, *(record(f"r{n}", "word") for n in range(5)))
+        deleting = threading.Thread(target=lambda: [_delete(other, f"r{n}") for n in (4, 1)])
+        with store.database.transaction() as tx:
+            index = store.search.index
+            work = index._read(tx)
+            assert work is not None
+            index._write(tx, work)
+            deleting.start()
+            deleting.join(0.3)
+            # It waits for what was not committed yet.
+            assert deleting.is_alive()
+        deleting.join()
+        assert store.search.check() == 0
+        page = store.search.find("word", ALL, 3, order="newest")
+        assert ([row["external_id"] for row in page.rows], page.has_more) == (["r3", "r2", "r0"], False)
+
+
+def test_a_node_passes_over_what_another_one_works_off(
+    postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(indexing, "PAGES_OF_BATCH", 1)
+    with open_store(postgres_url, tmp_path) as store, open_store(postgres_url, tmp_path) as other:
+        stored(store, record("a", "word"))
+        stored(store, record("b", "word"))
+        with store.database.transaction() as tx:
+            work = store.search.index._read(tx)
+            assert work is not None
+            taken: list[int | None] = []
+            thread = threading.Thread(target=lambda: taken.append(other.search.index.take_up()))
+            thread.start()
+            thread.join(5)
+            assert taken == [1]
+            assert found(other, "word") == ["b"]
+            store.search.index._write(tx, work)
+        assert set(found(store, "word")) == {"a", "b"}
+
+
+def test_a_page_with_many_changes_is_taken_up_in_parts(store: Store, clock: Clock) -> None:
+    indexed(store, *(record(f"r{n}", "word") for n in range(12)))
+    clock.forward(seconds=1)
+    stored(store, record("new", "changed"), *(record(f"r{n}", "changed") for n in range(12)))
+    store.search.index._most = 5
+    assert store.search.index.take_up() == 6
+    assert store.search.lag().records == 13
+    assert take_up(store) == 7
+    assert len(found(store, "changed")) == 13
+    assert store.search.check() == 0
+
+
+def test_the_bounds_of_a_time_leave_nothing_out(
+    store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pages that are written at the same time: the later one has the smaller numbers."""
+    monkeypatch.setattr(search, "NEAREST", 10)
+    at = clock.now
+    stored(store, *(record(f"y{n}", "word", source="y") for n in range(5)), at=at + timedelta(seconds=1))
+    stored(store, *(record(f"x{n}", "word", source="x") for n in range(60)), at=at)
+    stored(store, *(record(f"z{n}", "word", source="z") for n in range(5)), at=at - timedelta(seconds=1))
+    take_up(store)
+    # A clock that was ahead by an hour, and one that was behind.
+    stored(store, record("ahead", "word"), at=at + timedelta(hours=1))
+    stored(store, *(record(f"w{n}", "word", source="w") for n in range(15)), at=at + timedelta(minutes=20))
+    take_up(store)
+    since, until = Selection(since=at), Selection(until=at + timedelta(milliseconds=1))
+    for order in ("newest", "best"):
+        assert len(found(store, "word", Selection(source="y", since=at), order=order)) == 5
+        assert len(found(store, "word", Selection(source="z", until=at), order=order)) == 5
+        assert len(found(store, "word", since, limit=200, order=order)) == 81
+        assert len(found(store, "word", until, limit=200, order=order)) == 65
+    # All of them, wherever their number is: this is how records are exported.
+    assert len(store.search.ids("word", since, 200)) == 81
+    late = Selection(since=at + timedelta(minutes=10))
+    assert len(store.search.ids("word", late, 200)) == 16
+    assert store.search.ids("word", Selection(until=at - timedelta(days=1)), 200) == []
+    assert found(store, "word", Selection(since=at + timedelta(days=1))) == []
 
 
 def test_hostile_texts(store: Store) -> None:

@@ -4,7 +4,7 @@
 -- backfills: by them the same command knows what is collected.
 -- As on SQLite; neighbours are looked for by task and number together, in the order of that index: by the task alone PostgreSQL goes
 -- through all runs to find those of a rare one.
-select r.id, case when r.created_at >= :before then 1 else 0 end as is_young,
+select r.id, case when r.created_at >= :before and r.created_at <= :furthest then 1 else 0 end as is_young,
     case when r.finished_at < :before and r.scope = 'live'
         and r.task_id = (
             select n.task_id from runs n where (n.task_id, n.id) > (r.task_id, r.id) and n.scope = 'live'

@@ -4,10 +4,18 @@
 select * from keeping;
 
 -- name: keeping_begin
--- A sweep begins anew; a limit that was reached before is not given up.
+-- A sweep begins anew; a limit that was reached before is not given up, unless a clock that was ahead has reached it.
 insert into keeping (what, position, before_at, step) values (:what, :position, :before, 0)
 on conflict (what) do update set position = excluded.position, before_at = excluded.before_at, step = keeping.step + 1
-where keeping.before_at < excluded.before_at;
+where keeping.before_at < excluded.before_at or keeping.before_at > :now;
+
+-- name: keeping_note
+-- An instant that whoever deletes goes by.
+insert into keeping (what, position, before_at, step) values (:what, null, :at, 0)
+on conflict (what) do update set before_at = excluded.before_at;
+
+-- name: keeping_drop
+delete from keeping where what = :what;
 
 -- name: keeping_move
 -- The first statement of each step: no row, and another process has made it already.
@@ -19,7 +27,7 @@ select max(before_at) as before_at from keeping where what in ('runs', 'skips');
 
 -- name: old_skips
 -- The next skips, and which of them may go: neither the last one of a task nor one that may still grow.
-select s.id, case when s.first >= :before then 1 else 0 end as is_young,
+select s.id, case when s.first >= :before and s.first <= :furthest then 1 else 0 end as is_young,
     case when s.last < :before
         and exists (select 1 from skips n where n.task_id = s.task_id and n.last >= s.last and n.id > s.id)
         and s.id not in (select skip_id from agenda where skip_id is not null)
@@ -28,7 +36,8 @@ from (select * from skips where id > :after order by id limit :limit) s
 order by s.id;
 
 -- name: old_records
-select r.id, r.source, case when r.first_seen_at >= :before then 1 else 0 end as is_young,
+select r.id, r.source,
+    case when r.first_seen_at >= :before and r.first_seen_at <= :furthest then 1 else 0 end as is_young,
     case when r.last_seen_at < :before then 1 else 0 end as may_go
 from (select id, source, first_seen_at, last_seen_at from records where id > :after order by id limit :limit) r
 order by r.id;
@@ -47,27 +56,40 @@ where source = :source and external_id = :external_id and measure = :measure
     and observed_at = :observed_at and run_id = :run_id;
 
 -- name: logs_old
--- Lines are numbered as they come: the oldest are the first. One from the future was written by a clock that was wrong.
-select count(*) as count from (select logged_at from run_logs order by id limit :limit) l
-where logged_at < :before or logged_at > :furthest;
+-- Lines are numbered as they come: the oldest are the first. Those that a clock wrote which was ahead are passed over, as
+-- far as they are not too many, and stay until their time has come; nor are others deleted by a clock that is behind.
+select count(*) as count from (
+    select logged_at from (select logged_at from run_logs order by id limit :most) f
+    where logged_at <= :furthest limit :limit
+) l
+where logged_at < :before;
 
 -- name: logs_forget
 delete from run_logs where id in (
-    select id from (select id, logged_at from run_logs order by id limit :limit) l
-    where logged_at < :before or logged_at > :furthest
+    select id from (
+        select id, logged_at from (select id, logged_at from run_logs order by id limit :most) f
+        where logged_at <= :furthest limit :limit
+    ) l
+    where logged_at < :before
 );
 
 -- name: logs_old_all
 select count(*) as count from run_logs where logged_at < :before;
 
 -- name: rejects_old
-select count(*) as count from (select rejected_at from rejects order by id limit :limit) r
-where rejected_at < :before or rejected_at > :furthest;
+select count(*) as count from (
+    select rejected_at from (select rejected_at from rejects order by id limit :most) f
+    where rejected_at <= :furthest limit :limit
+) r
+where rejected_at < :before;
 
 -- name: rejects_forget
 delete from rejects where id in (
-    select id from (select id, rejected_at from rejects order by id limit :limit) r
-    where rejected_at < :before or rejected_at > :furthest
+    select id from (
+        select id, rejected_at from (select id, rejected_at from rejects order by id limit :most) f
+        where rejected_at <= :furthest limit :limit
+    ) r
+    where rejected_at < :before
 );
 
 -- name: rejects_old_all
@@ -86,6 +108,18 @@ where run_id in ({ids}) and not exists (select 1 from runs r where r.id = attemp
 
 -- name: skips_forget
 delete from skips where id in ({ids}) and last < :before;
+
+-- name: records_hold
+-- In the order of their numbers, as whoever puts their words into the index.
+select id from records where id in ({ids}) and last_seen_at < :before order by id {for_update};
+
+-- name: record_validators_forget
+-- A source that answers "not modified" would never bring back what is deleted.
+delete from http_validators where task_id in (
+    select s.task_id
+    from records r join sightings s on s.source = r.source and s.external_id = r.external_id
+    where r.id in ({ids}) and r.last_seen_at < :before
+);
 
 -- name: record_sightings_forget
 delete from sightings where (task_id, source, external_id) in (

@@ -2,7 +2,7 @@
 -- The next runs, and which of them may go. What others reckon with stays: the newest runs of each task, its first one,
 -- the last completed one, the last one with news, and what cursors and the like name. So do the windows of
 -- backfills: by them the same command knows what is collected.
-select r.id, case when r.created_at >= :before then 1 else 0 end as is_young,
+select r.id, case when r.created_at >= :before and r.created_at <= :furthest then 1 else 0 end as is_young,
     case when r.finished_at < :before and r.scope = 'live'
         and exists (select 1 from runs n where n.task_id = r.task_id and n.id > r.id and n.scope = 'live'
                     order by n.id limit 1 offset :newer)

@@ -38,12 +38,13 @@ cross join lateral (
 ) known;
 
 -- name: search_entries_write
--- By number, so that two nodes that write the same records wait for each other in one direction.
+-- By number, so that two nodes that write the same records wait for each other in one direction; and so do those that
+-- delete them: no record goes between the look at it and the end of this transaction, so that none leaves its words behind.
 insert into search_entries (record_id, version, first_seen_at, words)
 select known.id, x.version, known.first_seen_at, cast(x.words as tsvector)
-from jsonb_to_recordset(:rows) as x(id bigint, version integer, words text)
+from (select * from jsonb_to_recordset(:rows) as x(id bigint, version integer, words text) order by id) x
 cross join lateral (
-    select r.id, r.first_seen_at from records r where r.id = x.id and r.version = x.version offset 0
+    select r.id, r.first_seen_at from records r where r.id = x.id and r.version = x.version offset 0 for key share of r
 ) known
 order by known.id
 on conflict (record_id) do update set version = excluded.version, words = excluded.words

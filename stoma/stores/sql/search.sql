@@ -29,6 +29,10 @@ from records r left join search_entries e on e.record_id = r.id
 where r.id > :after and r.id <= :up_to and (e.version is null or e.version < r.version)
 order by r.id limit :limit;
 
+-- name: search_missing_of
+select r.id from records r left join search_entries e on e.record_id = r.id
+where r.id in ({ids}) and (e.version is null or e.version < r.version) order by r.id;
+
 -- name: search_sources
 -- What records say, for the index; of endless texts the beginning.
 select id, version, substr(title, 1, :most) as title, substr(summary, 1, :most) as summary, source, kind, external_id,
@@ -59,16 +63,28 @@ select max(record_id) as id from search_entries;
 select max(id) as id from records;
 
 -- name: search_since
--- About where the records of a time begin: pages that are written at the same time may overlap.
-select min(id) as id from (
-    select id from records where first_seen_at >= :since order by first_seen_at, id limit 5000
-) earliest;
+-- Some thousand records behind the beginning of a time.
+select first_seen_at from records where first_seen_at >= :since order by first_seen_at limit 1 offset :near;
+
+-- name: search_since_first
+-- The first record of a time, going by those that were seen up to an instant.
+select min(id) as id from records where first_seen_at >= :since {if upto: and first_seen_at <= :upto};
 
 -- name: search_until
--- About where the records before a time end.
-select max(id) as id from (
-    select id from records where first_seen_at < :until order by first_seen_at desc, id desc limit 5000
-) latest;
+-- Some thousand records before the end of a time.
+select first_seen_at from records where first_seen_at < :until order by first_seen_at desc limit 1 offset :near;
+
+-- name: search_until_last
+select max(id) as id from records where first_seen_at < :until {if upto: and first_seen_at >= :upto};
+
+-- name: search_orphans
+-- Entries of records that are gone.
+select e.record_id as id from search_entries e
+where e.record_id > :after and not exists (select 1 from records r where r.id = e.record_id)
+order by e.record_id limit :limit;
+
+-- name: search_orphans_forget
+delete from search_entries where record_id in ({ids}) and not exists (select 1 from records r where r.id = record_id);
 
 -- name: search_task
 -- What a task has seen, by source, as long as that is little.

@@ -1,7 +1,7 @@
 -- The sweeps through rows that may be old, so that whoever goes on knows where, and `why` knows what is not kept.
 
 create table keeping (
-    -- runs, skips, observations or records.
+    -- runs, skips, observations or records; clock and held are no sweeps but instants (scheduler/keeping.py).
     what text primary key,
     -- Behind which row it goes on; null when it is over.
     position {json},
