@@ -212,7 +212,7 @@ class _Parser:
         if token["lone"] is not None:
             return None
         raw = token["phrase"] if token["phrase"] is not None else token["word"]
-        is_prefix = bool(token["star1"]) or (token["word"] or "").endswith("*")
+        is_prefix = bool(token["star1"]) or raw.rstrip().endswith("*")
         found = tuple(words(raw))
         if not found:
             return None

@@ -62,6 +62,8 @@ def test_plain_and_other_letters_are_read_alike(text: str):
         ("two words", And((term("two"), term("words")))),
         ('"language model"', term("language model")),
         ('"not closed', term("not closed")),
+        ('"language mod*"', Term(("language", "mod"), True)),
+        ('"lang* model"', term("lang model")),
         ("state-of-the-art", term("state of the art")),
         ("diffus*", term("diffus", is_prefix=True)),
         ('"language mod"*', term("language mod", is_prefix=True)),

@@ -136,12 +136,14 @@ def opened(
 
 def _connected(config: Config, *, must_exist: bool) -> Store:
     from stoma.errors import NotFound, UsageError
-    from stoma.scheduler.parts import connect
+    from stoma.scheduler.parts import DEMO_FOLDER, connect
 
     try:
         return connect(config, existing=must_exist)
     except NotFound as error:
         elsewhere = "`stoma-run` makes it; if it lies elsewhere, say so in store.url of stoma.yaml"
+        if (config.base / DEMO_FOLDER).is_dir():
+            elsewhere = "`stoma-run` makes it; what the demo has collected is asked with --demo"
         raise UsageError(error.message, "`stoma-run --demo` makes it" if config.demo else elsewhere) from None
 
 

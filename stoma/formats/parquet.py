@@ -25,7 +25,7 @@ class ParquetEncoder:
         except ImportError:
             raise UsageError(
                 "Parquet is written by pyarrow, which is not installed",
-                "pip install 'stoma-scheduler[parquet]', or choose csv or jsonl",
+                "pip install 'stoma-scheduler[parquet]' (in a checkout .venv/bin/pip install pyarrow), or csv or jsonl",
             ) from None
         self._arrow: Any = pyarrow
         self._columns = columns

@@ -197,6 +197,13 @@ def test_who_looks_makes_no_store(home: Path, url: str, words: tuple[str, ...]) 
 
 
 @pytest.mark.parametrize("url", ["sqlite:///stoma.db"])
+def test_beside_a_demo_it_says_how_to_ask_that(home: Path) -> None:
+    (home / "stoma-demo").mkdir()
+    result = run("search", "word")
+    assert (result.exit_code, "with --demo" in result.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("url", ["sqlite:///stoma.db"])
 def test_a_rejected_file_makes_no_store(home: Path, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STORE_HERE", "sqlite:///a.db")
     (home / "stoma.yaml").write_text(MAIN.format(url="${env:STORE_HERE}") + "bogus: 1\n")
