@@ -16,7 +16,6 @@ from stoma.resources import NAME
 from stoma.scheduler import definitions, dependencies, files, owncode
 from stoma.scheduler.base import Task
 from stoma.scheduler.settings import BUILT_IN_PRESET, CONTACT, Api, Config, Keep
-from stoma.stores.addresses import with_schema
 from stoma.wording import shown
 
 
@@ -332,12 +331,18 @@ _TWICE = "give one of them another id; a preset's task cannot be replaced, but d
 def _settings(given: Mapping[str, Any], *, built_in: bool) -> dict[str, Any]:
     """The fields of Config that come from stoma.yaml itself; what is not written keeps its default."""
     scheduler, store, api = (given.get(key) or {} for key in ("scheduler", "store", "api"))
+    url, schema = store.get("url", "sqlite:///stoma.db"), store.get("schema")
+    if schema is not None:
+        # Only here, because the databases come with it: most files are judged without them.
+        from stoma.stores.addresses import with_schema
+
+        url = with_schema(url, schema)
     found: dict[str, Any] = {
         "timezone": given.get("timezone", "UTC"),
         "max_concurrent_tasks": scheduler.get("max_concurrent_tasks", 3),
         "check_interval": timedelta(seconds=scheduler.get("check_interval_seconds", 1)),
         "lease": definitions.positive_duration(scheduler.get("lease", "30s")),
-        "store_url": with_schema(store.get("url", "sqlite:///stoma.db"), store.get("schema")),
+        "store_url": url,
         "synchronous": store.get("synchronous", "normal"),
         "raw": definitions.positive_duration(store["raw"]) if store.get("raw") else None,
         "keep": Keep(

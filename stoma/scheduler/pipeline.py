@@ -67,7 +67,7 @@ ANSWERED_FOR_OTHERS = frozenset({401, 403, 407})
 
 STORE_PAUSE = timedelta(seconds=30)
 STORE_PATIENCE = timedelta(days=1)
-"""How soon a run tries again whose page could not be stored, and for how long that is no try of it."""
+"""How soon a run tries again at the latest whose page could not be stored, and for how long that is no try of it."""
 
 MOST_FAILURES = 3
 """As many runs in a row may fail where they went on until the place is given up: an outage is over by then."""
@@ -172,7 +172,7 @@ def judge_error(run: Run, task: Task, error: BaseException, now: datetime, *, wa
     text = _told(error)
     if isinstance(error, StoreUnavailable) and waits and now - run.created_at < STORE_PATIENCE:
         # A full disk or a database that is away says nothing of the run, which goes on at its last page.
-        until = now + STORE_PAUSE
+        until = now + min(STORE_PAUSE, task.retry.first)
         return End(
             TaskStatus.PENDING, "store failed", text, until, is_try=False, attempt_status="store failed"
         )
