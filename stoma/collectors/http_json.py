@@ -12,13 +12,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from stoma.collectors.answers import shown
 from stoma.collectors.base import BaseCollector, Collection, Estimate
-from stoma.collectors.http_json_answers import columns_of, items_of, packed, read_json, reason
+from stoma.collectors.http_json_answers import columns_of, items_of, read_json, reason
 from stoma.collectors.http_json_cursor import DAY, Cursor, Window, bounded, within
 from stoma.collectors.http_json_paging import (
     BEHIND_THE_END,
@@ -28,6 +27,7 @@ from stoma.collectors.http_json_paging import (
     Paging,
     Place,
     Token,
+    digest_of,
 )
 from stoma.collectors.http_json_request import Question, is_full
 from stoma.errors import HostWait, SourceBusy, SourceRefused, UsageError
@@ -95,7 +95,7 @@ class HttpJsonCollector(BaseCollector):
         first = walk.paging.place(None)
         here = walk.paging.place(progress.page) if progress is not None else first
         may_expire = here.onward is not None
-        before = walk.paging.before(progress.page) if progress is not None else b""
+        before: Page | bytes = walk.paging.before(progress.page) if progress is not None else b""
         # Committed where the second page has to wait: it might be so each time that one page is all that is granted.
         waiting: CollectorResult | None = None
         is_first = True
@@ -114,7 +114,7 @@ class HttpJsonCollector(BaseCollector):
                 if waiting is not None:
                     yield waiting
                 raise
-            may_expire, before, pages = False, page.digest, here.pages + 1
+            may_expire, before, pages = False, page, here.pages + 1
             following = walk.paging.following(here, page)
             walk.note(here, page, is_last=following is None)
             most, is_limit = walk.limit()
@@ -182,7 +182,7 @@ class _Walk:
             cursor, bounds = bounded(cursor, collection.span)
         return cls(collection, question, paging, cursor, window, bounds, items, wait)
 
-    def ask(self, place: Place, before: bytes, seen: set[Token]) -> Page:
+    def ask(self, place: Place, before: Page | bytes, seen: set[Token]) -> Page:
         """The page at a place; raises _Expired where a token is refused."""
         is_link = isinstance(place.onward, str) and self.paging.kind != "cursor"
         url, body = self.question.asked(
@@ -192,7 +192,7 @@ class _Walk:
 
         def read(response: Response) -> Page:
             page = self._read(response)
-            if place.is_probe and page.digest == before:
+            if place.is_probe and page.is_again(before):
                 # Some sources give their last page once more for any number behind it.
                 return replace(page, items=[])
             self.paging.judge(place, page, before, seen)
@@ -247,7 +247,9 @@ class _Walk:
             onward=onward,
             total=self.paging.total_in(value, where),
             more=self.paging.more_in(value, where),
-            digest=blake2b(packed(items), digest_size=16).digest() if self.paging.kind else b"",
+            # Where one page after the other is counted, nothing else tells that they are all the same; a normalizer
+            # may have changed the items when the next page comes. Tokens and links tell it by themselves.
+            taken_digest=digest_of(items) if self.paging.kind in BY_NUMBER else b"",
             lacks=lacks,
         )
 

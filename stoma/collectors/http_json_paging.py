@@ -13,9 +13,11 @@ import re
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from hashlib import blake2b
 from typing import Any
 
 from stoma import wording
+from stoma.collectors.http_json_answers import packed
 from stoma.errors import BadAnswer, UsageError
 from stoma.paths import Path, missing, path_of
 from stoma.wording import did_you_mean, listed
@@ -52,6 +54,11 @@ def check_paging(value: str | Mapping[str, Any]) -> None:
         raise ValueError(f"found {listed(found, 'and')}, expected one of them")
 
 
+def digest_of(items: list[Any]) -> bytes:
+    """16 bytes that tell a page from others."""
+    return blake2b(packed(items), digest_size=16).digest()
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """One answer. `onward` is the token or the link of the next page, None where there is none."""
@@ -63,11 +70,26 @@ class Page:
     total: int | None = None
     # Whether there are more, where the source says so.
     more: bool | None = None
-    # Equal for pages with equal items.
-    digest: bytes = b""
+    # What `digest_of` gives of the items, where it was taken before anybody could change them.
+    taken_digest: bytes = b""
     unmodified: int = 0
     # What is missing of what would lead on, in words.
     lacks: str = ""
+
+    @property
+    def digest(self) -> bytes:
+        """Equal for pages with equal items; it costs as much as reading them did."""
+        return self.taken_digest or digest_of(self.items)
+
+    def is_again(self, before: Page | bytes) -> bool:
+        """True where the page before it, or the one with this digest, had the same items."""
+        if isinstance(before, bytes):
+            return bool(before) and self.digest == before
+        if len(self.items) != len(before.items):
+            return False
+        # Most differ in their first item.
+        is_open = bool(self.taken_digest) or self.items[:1] == before.items[:1]
+        return is_open and self.digest == before.digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,12 +201,12 @@ class Paging:
             return found.strip().lower() not in _NO
         return None if found is None else bool(found)
 
-    def judge(self, place: Place, page: Page, before: bytes, seen: Container[Token]) -> None:
+    def judge(self, place: Place, page: Page, before: Page | bytes, seen: Container[Token]) -> None:
         """Refuse a page that cannot be true, with BadAnswer; asked for again it may be.
 
-        `before` is the digest of the page before it, `seen` holds the tokens and links that led on so far.
+        `before` is the page before it or its digest, `seen` holds the tokens and links that led on so far.
         """
-        if page.items and before and page.digest == before:
+        if page.items and page.is_again(before):
             raise BadAnswer(f"{page.url} is the page before it once more", self._hint())
         is_back = page.onward is not None and page.onward in seen
         if is_back and page.more is not False and (page.items or page.onward != place.onward):

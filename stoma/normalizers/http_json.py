@@ -44,6 +44,12 @@ Make = Callable[[Any], Any]
 
 
 def _date_of(value: Any) -> datetime | None:
+    if type(value) is str and value[4:5] == "-" and value.endswith("Z"):
+        # As `instant_of` does it, which looks at any other more closely.
+        try:
+            return datetime.fromisoformat(value)
+        except ValueError:
+            pass
     return None if value == "" else instant_of(value)
 
 
@@ -158,24 +164,39 @@ class _Shape:
     # None: nothing is named, so that all is kept and the rest guessed.
     fields: tuple[Field, ...] | None
     measures: tuple[Field, ...]
-    # Of each field its name, what finds its value, and what makes of that the field of a record, if it is one.
-    plan: tuple[tuple[str, Look, Make | None], ...]
+    # Of each field of a record its name, the key where its value lies if it is one, else what finds it, and what is
+    # made of that.
+    own: tuple[tuple[str, str | None, Look, Make], ...]
+    # The same of the attributes, which stay as they are.
+    others: tuple[tuple[str, str | None, Look], ...]
+    # The only key, where it is a bare one.
+    plain_key: str | None
 
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> _Shape:
         given, fields, measures = config.get("key"), config.get("fields"), config.get("measures")
         named = [given] if isinstance(given, str) else given or []
         found = None if fields is None else tuple(Field.of(name, told) for name, told in fields.items())
+        plan = [(field.name, field.plain_key, field.look) for field in found or ()]
+        keys = tuple(path_of(text) for text in named)
+        alone = keys[0].keys if len(keys) == 1 else None
         return cls(
-            keys=tuple(path_of(text) for text in named),
+            keys=keys,
             fields=found,
-            plan=tuple((field.name, field.look, OWN.get(field.name)) for field in found or ()),
+            own=tuple((*told, OWN[told[0]]) for told in plan if told[0] in OWN),
+            others=tuple(told for told in plan if told[0] not in OWN),
+            plain_key=alone[0] if alone and len(alone) == 1 else None,
             measures=tuple(Field.of(name, told, as_number) for name, told in (measures or {}).items()),
         )
 
     def key(self, item: Mapping[str, Any], url: str, *, is_scalar: bool) -> str:
         """What makes the item unique; several parts are joined by `:`, which is escaped inside them."""
         if self.keys:
+            if self.plain_key is not None:
+                # As nearly all are: at once.
+                found = item.get(self.plain_key)
+                if type(found) is str and (part := found.strip()):
+                    return part
             parts = [_part(path, item) for path in self.keys]
             if len(parts) == 1:
                 return parts[0]
@@ -191,18 +212,19 @@ class _Shape:
     def named(self, item: Mapping[str, Any], page_url: str) -> tuple[dict[str, Any], dict[str, Any]]:
         """The fields of the record that the config names, and the attributes."""
         own, others = dict(NOTHING), {}
-        for name, find, make in self.plan:
-            value = find(item)
-            if value is None:
-                continue
-            if make is None:
+        for name, key, find, make in self.own:
+            value = find(item) if key is None else item.get(key)
+            if value is not None:
+                try:
+                    own[name] = make(value)
+                except ValueError as error:
+                    raise ValueError(f"{name}: {error}") from None
+        for name, key, find in self.others:
+            value = find(item) if key is None else item.get(key)
+            if value is not None:
                 others[name] = value
-                continue
-            try:
-                own[name] = make(value)
-            except ValueError as error:
-                raise ValueError(f"{name}: {error}") from None
-        own["url"] = _absolute(own["url"], page_url)
+        if url := own["url"]:
+            own["url"] = _absolute(url, page_url)
         return own, others
 
     def guessed(self, item: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -262,7 +284,7 @@ def _instant(item: Mapping[str, Any], names: tuple[str, ...]) -> datetime | None
 def _absolute(url: str, page_url: str) -> str:
     """An address that may be written from the page it stands on."""
     is_whole = url.startswith(("https://", "http://")) and url.isascii() and "[" not in url and "]" not in url
-    if not url or is_whole or urlsplit(url).scheme:
+    if is_whole or urlsplit(url).scheme:
         return url
     parts = urlsplit(page_url)
     return urljoin(parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl(), url)

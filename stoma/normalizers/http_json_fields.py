@@ -44,6 +44,14 @@ class Field:
         return cls(name, path, CASTS.get(given.get("cast", ""), cast), given.get("default"))
 
     @property
+    def plain_key(self) -> str | None:
+        """The key of a mapping where the value lies as it is; None where there is more to it."""
+        keys = (
+            self.path.keys if self.path is not None and self.cast is None and self.default is None else None
+        )
+        return keys[0] if keys and len(keys) == 1 else None
+
+    @property
     def look(self) -> Callable[[Any], Any]:
         """What gives `value`, without a detour where the field is no more than a plain path, which raises nothing."""
         is_plain = self.path is not None and self.path.steps and self.cast is None and self.default is None
@@ -146,7 +154,7 @@ CASTS: Mapping[str, Callable[[Any], Any]] = {
 def line_of(value: Any) -> str:
     """One line of text for a record; raises ValueError for what is no single value."""
     if isinstance(value, str):
-        return _in_line(value)
+        return _in_line(value) if len(value) > SHORT else " ".join(value.split())
     if value is None:
         return ""
     if isinstance(value, bool) or not isinstance(value, int | float):
@@ -169,7 +177,7 @@ def names_of(value: Any) -> tuple[str, ...]:
     if isinstance(value, list) and _TEXT.issuperset(map(type, value)):
         # All at once: a name with a blank at its end, or an empty one, would give two blanks in a row.
         joined = " ".join(value)
-        if joined and _in_line(joined) == joined:
+        if joined and " ".join(joined.split()) == joined:
             return tuple(dict.fromkeys(value))
     found = []
     for one in value if isinstance(value, list) else [value]:

@@ -15,7 +15,7 @@ import orjson
 from stoma import normalizers
 from stoma.collectors import RESERVED
 from stoma.normalizers.base import BaseNormalizer
-from stoma.records import LONGEST_ID, CollectorResult, Record, Reject, checked, holdable, sealed
+from stoma.records import LONGEST_ID, CollectorResult, Record, Reject, checked, holdable, is_plain, sealed
 from stoma.references import mask, mask_bytes, mask_data
 from stoma.scheduler.base import Task
 from stoma.scheduler.yielded import Misuse
@@ -60,7 +60,10 @@ def normalize(
             rejects.append(item)
             continue
         try:
-            records.append(sealed(checked(_timed(_record(item, result), result))))
+            if type(item) is Record and item.source == result.source and is_plain(item):
+                records.append(sealed(item))
+            else:
+                records.append(sealed(checked(_timed(_record(item, result), result))))
         except Exception as error:  # a stranger's data may break anything; the page goes on
             rejects.append(Reject(str(error) or type(error).__name__, item, _id_of(item)))
     return records, [_storable(reject) for reject in rejects]
