@@ -279,12 +279,13 @@ def test_a_log_that_began_anew_is_cut_to_what_it_may_keep(
 ) -> None:
     # As if the writer had tried in vain: only SQLite itself begins it anew.
     monkeypatch.setattr(sqlite_file, "_emptied", lambda connection, seconds: False)
+    monkeypatch.setattr(sqlite_file, "BATCH", 1_000)
     with open_store(URL, tmp_path) as store:
         other = sqlite3.connect(tmp_path / "stoma.db")
         fill(store, 50)
         cursor = other.execute("select * from records")
         cursor.fetchone()
-        # More than the 4 MB from which on SQLite brings it into the file.
+        # More than the 4 MB from which on, here, SQLite brings it into the file.
         for number in range(1, 6):
             fill(store, 400, first=1000 * number)
         large = log_size(tmp_path)
