@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from stoma.api.export import PARAMETERS
+from stoma.api.routes import ROUTES
 from stoma.api.server import Server
 from stoma.cli.export import export
 from stoma.cli.main import main
@@ -87,7 +87,8 @@ def test_what_the_page_names_is_what_there_is() -> None:
     assert named <= options
     assert options - named == {"-o", "--output", "--config", "--demo"}
     assert all(f"`{view}`" in TEXT for view in VIEWS)
-    assert all(f"`{name}`" in TEXT or f"`{name}=" in TEXT for name in PARAMETERS)
+    [route] = [route for route in ROUTES if route.path == "/api/export"]
+    assert all(f"`{param.name}`" in TEXT or f"`{param.name}=" in TEXT for param in route.params)
     assert " ".join(RECORD_FIELDS) in TEXT.replace("\n", " ")
 
 

@@ -58,7 +58,7 @@ def test_each_address(scheduler: Scheduler) -> None:
 
 
 def test_every_route_is_on_the_page() -> None:
-    paths = [path for _, path, function in ROUTES if function.__module__ == data.__name__]
+    paths = [route.path for route in ROUTES if route.function.__module__ == data.__name__]
     assert len(paths) == 4
     for path in paths:
         assert f"`{path.replace('<source>', 'SOURCE').replace('<external_id:path>', 'ID')}`" in PAGE

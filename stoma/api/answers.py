@@ -1,10 +1,32 @@
-"""What the functions behind the routes give: an answer in JSON, or one that is sent piece by piece."""
+"""What the functions behind the routes are given, and what they give back."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+
+from stoma.scheduler.manager import Scheduler
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks, as the audit log names them: by which token, from which address."""
+
+    name: str = "anyone"
+    address: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One request behind the gate: parameters as its route declares them, defaults filled in, and its body."""
+
+    scheduler: Scheduler
+    # Only those that were given or have a default: whole numbers and truth values as such, the rest as text.
+    query: Mapping[str, Any] = field(default_factory=dict)
+    # JSON that fits the route's schema, or the fields of a form; None where the route takes none.
+    body: Any = None
+    caller: Caller = Caller()
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,3 +43,25 @@ class Stream:
 
     pieces: Iterator[bytes]
     headers: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A text of some media type: a page, a style sheet, a feed."""
+
+    text: str | bytes
+    kind: str = "text/html; charset=utf-8"
+    status: int = 200
+    # Beside those that every answer has; the same name replaces.
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Redirect:
+    """Look there now (303), as after a form was sent."""
+
+    to: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+Given = Answer | Stream | Document | Redirect

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from waitress.channel import ClientDisconnected
 
-from stoma.api.answers import Answer, Stream
-from stoma.api.queries import in_one, known
+from stoma.api.answers import Answer, Asked, Stream
+from stoma.api.saying import in_one
 from stoma.errors import StomaError, UsageError
 from stoma.export import Export, Form
 from stoma.log import log_details, logger
-from stoma.scheduler.manager import Scheduler
 from stoma.scheduler.selecting import doubts, selection_of
 from stoma.stores.extracts import Wanted
 from stoma.wording import listed, shown
@@ -21,15 +21,14 @@ MOST_AT_ONCE = 2
 """How many exports are sent at the same time: each keeps a thread of the server busy, and others have questions too."""
 
 SELECTING = ("kind", "source", "task", "since", "until")
-PARAMETERS = ("format", *SELECTING, "query", "view", "safe_for_spreadsheets")
 TYPES = {"jsonl": "application/x-ndjson; charset=utf-8", "csv": "text/csv; charset=utf-8; header=present"}
 
 _places = threading.BoundedSemaphore(MOST_AT_ONCE)
 
 
-def export(scheduler: Scheduler, query: Mapping[str, str]) -> Answer | Stream:
-    """Records, all of them: `format` (jsonl or csv), `kind`, `source`, `task`, `since`, `until`, `query`, `view`."""
-    given = known(query, PARAMETERS)
+def export(asked: Asked) -> Answer | Stream:
+    """Records, all of them, as JSON Lines or CSV."""
+    given, scheduler = asked.query, asked.scheduler
     form = _form(given)
     words = {name: given.get(name) for name in SELECTING}
     selection = selection_of(scheduler.config, scheduler.store, **words)
@@ -78,14 +77,11 @@ def _pieces(work: Export) -> Iterator[bytes]:
         _places.release()
 
 
-def _form(given: Mapping[str, str]) -> Form:
-    format_ = given.get("format", "jsonl")
-    safe = given.get("safe_for_spreadsheets", "false")
-    if safe not in ("true", "false"):
-        raise UsageError(f'safe_for_spreadsheets: found "{shown(safe)}", expected true or false')
-    form = Form(format_, for_spreadsheets=safe == "true")
+def _form(given: Mapping[str, Any]) -> Form:
+    format_ = given["format"]
+    form = Form(format_, for_spreadsheets=given["safe_for_spreadsheets"])
     if format_ not in TYPES:
         raise UsageError(
-            f"over HTTP there is no {format_}, only {listed(TYPES)}", "`stoma export` writes Parquet"
+            f"over HTTP there is no {shown(format_)}, only {listed(TYPES)}", "`stoma export` writes Parquet"
         )
     return form

@@ -15,10 +15,10 @@ HEADERS = {
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none';"
-    " form-action 'self'; frame-ancestors 'none'",
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self';"
+    " connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
 }
-"""What every answer says to browsers: no scripts, no frames, nothing from elsewhere."""
+"""What every answer says to browsers: no frames, nothing from elsewhere, nothing written into a page."""
 
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 

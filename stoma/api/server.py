@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import bottle
@@ -12,9 +12,10 @@ from waitress.channel import HTTPChannel
 from waitress.server import create_server
 from waitress.wasyncore import close_all
 
-from stoma.api import guard, pages
-from stoma.api.answers import Answer, Stream
-from stoma.api.routes import ROUTES, Function
+from stoma.api import guard
+from stoma.api.answers import Answer, Asked, Caller, Document, Redirect, Stream
+from stoma.api.route import Route, read
+from stoma.api.routes import ROUTES
 from stoma.errors import ConfigError, NotFound, Problem, StomaError, StoreError, UsageError
 from stoma.hosts import is_loopback
 from stoma.log import log_details, logger
@@ -100,10 +101,8 @@ class Server:
 def application(scheduler: Scheduler, hosts: Sequence[str] = (), tokens: Sequence[str] = ()) -> bottle.Bottle:
     """The routes as a WSGI application."""
     app = bottle.Bottle()
-    for method, path, function in ROUTES:
-        app.route(path, method=method, callback=_json(scheduler, function))
-    app.route("/", method="GET", callback=_page(lambda: pages.status_page(scheduler)))
-    app.route("/style.css", method="GET", callback=pages.style)
+    for route in ROUTES:
+        app.route(route.path, method=route.method, callback=_callback(scheduler, route))
 
     @app.hook("before_request")  # type: ignore[untyped-decorator]
     def _guard() -> None:
@@ -117,11 +116,12 @@ def application(scheduler: Scheduler, hosts: Sequence[str] = (), tokens: Sequenc
     return app
 
 
-def _json(scheduler: Scheduler, function: Function) -> Any:
+def _callback(scheduler: Scheduler, route: Route) -> Any:
     def answer(**parts: str) -> bottle.HTTPResponse:
         try:
-            query = {name: _value(name) for name in bottle.request.query}
-            found: Answer | Stream = function(scheduler, query, **parts)
+            query = read(route.params, {name: _value(name) for name in bottle.request.query})
+            asked = Asked(scheduler, query, _body(route), Caller(address=bottle.request.remote_addr or ""))
+            found = route.function(asked, **parts)
         except NotFound as error:
             return _response(404, error.message, error.hint)
         except (UsageError, ConfigError) as error:
@@ -132,11 +132,32 @@ def _json(scheduler: Scheduler, function: Function) -> Any:
             return _response(409, error.message, error.hint)
         except Exception as error:
             return _mistake(error)
-        if isinstance(found, Stream):
-            return bottle.HTTPResponse(found.pieces, 200, {**guard.HEADERS, **found.headers})
-        return _json_response(found.body, found.status)
+        match found:
+            case Answer():
+                return _json_response(found.body, found.status)
+            case Stream():
+                return bottle.HTTPResponse(found.pieces, 200, {**guard.HEADERS, **found.headers})
+            case Document():
+                headers = {**guard.HEADERS, "Content-Type": found.kind, **found.headers}
+                return bottle.HTTPResponse(found.text, found.status, headers)
+            case Redirect():
+                return bottle.HTTPResponse("", 303, {**guard.HEADERS, "Location": found.to, **found.headers})
 
     return answer
+
+
+def _body(route: Route) -> Any:
+    """What was sent along, where the route takes anything."""
+    if route.form:
+        return {name: bottle.request.forms.getunicode(name) for name in bottle.request.forms}
+    if route.body is None:
+        return None
+    try:
+        return json.loads(bottle.request.body.read())
+    except ValueError:
+        raise UsageError(
+            "the body is not JSON", "send an object, with Content-Type: application/json"
+        ) from None
 
 
 def _value(name: str) -> str:
@@ -149,18 +170,6 @@ def _value(name: str) -> str:
         # Left out it would narrow nothing, and all would be told.
         raise UsageError(f"{shown(name)}: what is given is no UTF-8")
     return value
-
-
-def _page(render: Callable[[], bottle.HTTPResponse]) -> Callable[[], bottle.HTTPResponse]:
-    def answer() -> bottle.HTTPResponse:
-        try:
-            return render()
-        except StoreError as error:
-            return _response(503, error.message, error.hint)
-        except Exception as error:
-            return _mistake(error)
-
-    return answer
 
 
 def _mistake(error: Exception) -> bottle.HTTPResponse:

@@ -18,6 +18,7 @@ from stoma.errors import Blocked, Problem, StoreError
 from stoma.log import log_details, logger
 from stoma.scheduler import gone, lastgood
 from stoma.scheduler.base import Run, Task, iso
+from stoma.scheduler.board import Board
 from stoma.scheduler.config import Config, blocked_reason
 from stoma.scheduler.following import Following
 from stoma.scheduler.foreground import Foreground
@@ -83,6 +84,7 @@ class Scheduler:
         self.last_tick: float | None = None
         self.store: Store = connect(self.config, clock=clock)
         self.store.runs.on_final = Following(lambda: self.config)
+        self.board = Board(lambda: self.config, self.store)
         self.ticker = Ticker()
         self._loop_thread: threading.Thread | None = None
         self._end_asked = False
@@ -273,6 +275,7 @@ class Scheduler:
         if blocked is not None:
             raise Blocked(f"{task.id} is blocked: {blocked}")
         run = self.store.runs.add(hand_run(task, reason), self.store.now())
+        self.board.forget()
         self._wake.set()
         return run
 
@@ -288,12 +291,13 @@ class Scheduler:
     def enable(self, task_id: str, enabled: bool) -> None:
         """Switch a task on or off, for good."""
         switch(self.store, task_named(self.config, task_id), enabled)
-        self.heartbeat.note_change()
+        self._changed()
         self._wake.set()
 
     def cancel(self, run_id: int) -> Run:
         """End a run: one that waits at once, one that works at its next page. Raises NotFound, UsageError."""
         run = self.store.runs.ask_cancel(run_id, self.store.now())
+        self.board.forget()
         self._wake.set()
         return run
 
@@ -302,6 +306,7 @@ class Scheduler:
         # Raises where the task is declared no more: its run would only be cancelled.
         task_named(self.config, self.store.runs.get(run_id).task_id)
         run = self.store.runs.again(run_id, self.store.now())
+        self.board.forget()
         self._wake.set()
         return run
 
@@ -310,13 +315,13 @@ class Scheduler:
         with self._pausing:
             self.store.agenda.pause(True, self.store.now())
             self.runner.pause(True)
-        self.heartbeat.note_change()
+        self._changed()
 
     def resume(self) -> None:
         """End the pause."""
         # What fell due until now belongs to the pause.
         self.store.agenda.pause(False, self.store.now())
-        self.heartbeat.note_change()
+        self._changed()
         self._wake.set()
 
     # -- the loop --------------------------------------------------------------------------------------------
@@ -376,7 +381,7 @@ class Scheduler:
         if not self.ticker.is_due(now):
             return []
         made = settle_due(self.store, self.ticker, self.config, now)
-        self.heartbeat.note_change()
+        self._changed()
         return made
 
     # -- regular jobs ----------------------------------------------------------------------------------------
@@ -391,7 +396,7 @@ class Scheduler:
         `settled` leaves files alone that somebody seems to be writing just now.
         """
         if self._uptake.rescan(self.tick, settled=settled):
-            self.heartbeat.note_change()
+            self._changed()
             self.beat()
         self.watcher.aim(self.config)
 
@@ -407,15 +412,20 @@ class Scheduler:
         self._look_again.set()
         self._wake.set()
 
-    def _run_ended(self, run: Run) -> None:
+    def _changed(self) -> None:
+        """Something that is shown is no longer so."""
         self.heartbeat.note_change()
+        self.board.forget()
+
+    def _run_ended(self, run: Run) -> None:
+        self._changed()
         self._indexing.note()
         self._wake.set()
 
     def take_up(self, now: datetime) -> None:
         """Bring what is in force to those who work by it."""
         self._uptake.take_up(now)
-        self.heartbeat.note_change()
+        self._changed()
 
     def _run_on_start(self, now: datetime) -> None:
         overrides, is_gone = self.store.agenda.overrides(), self.store.agenda.switches().gone

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
@@ -144,10 +144,15 @@ def is_scheduler_running(store: Store, now: datetime) -> bool:
     return bool(live_nodes(store, now)) or store.database.scheduler() is not None
 
 
-def status_overview(config: Config, store: Store, now: datetime) -> dict[str, Any]:
-    """The whole in one answer: is a scheduler running, what does it do, what is wrong with the files."""
+def status_overview(
+    config: Config, store: Store, now: datetime, tasks: Sequence[Mapping[str, Any]] | None = None
+) -> dict[str, Any]:
+    """The whole in one answer: is a scheduler running, what does it do, what is wrong with the files.
+
+    `tasks` is what `task_overview` gave, where that was asked already.
+    """
     nodes = live_nodes(store, now)
-    tasks = task_overview(config, store, now)
+    tasks = task_overview(config, store, now) if tasks is None else tasks
     open_runs = store.runs.open()
     paused_since = store.agenda.paused_since()
     errors = [error for node in nodes for error in node.get("errors", [])]

@@ -230,7 +230,7 @@ def test_the_page_shows_strangers_data_harmless(client: Client, scheduler: Sched
     assert "javascript:" not in page
     assert "&lt;b&gt;Papers&lt;/b&gt; &amp; more" in page
     assert 'href="https://example.org/?a=1&amp;b=2"' in page
-    assert client.ask("GET", "/style.css")[0] == 200
+    assert client.ask("GET", "/static/style.css")[0] == 200
 
 
 def test_the_page_shows_a_broken_file(client: Client, scheduler: Scheduler, tmp_path: Path) -> None:
