@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -250,6 +251,7 @@ class _Walk:
             # Where one page after the other is counted, nothing else tells that they are all the same; a normalizer
             # may have changed the items when the next page comes. Tokens and links tell it by themselves.
             taken_digest=digest_of(items) if self.paging.kind in BY_NUMBER else b"",
+            answer=blake2b(response.body, digest_size=16, key=_place_of(self.items)).hexdigest(),
             lacks=lacks,
         )
 
@@ -308,6 +310,8 @@ class _Walk:
             expected=page.total or here.total,
             unmodified=page.unmodified,
             remark=self.remark,
+            # Of a window of the past only some of the items may be taken.
+            answer=page.answer if span is None and items else "",
         )
 
     def waiting(self, source: str, page: Page, following: Place) -> CollectorResult:
@@ -321,6 +325,11 @@ class _Walk:
             window=self.window.kept(),
             expected=following.total,
         )
+
+
+def _place_of(items: Path | None) -> bytes:
+    """Which list of an answer is meant, as a key for its hash."""
+    return blake2b(items.text.encode(), digest_size=16).digest() if items is not None else b""
 
 
 def _items_path(given: Any) -> Path:

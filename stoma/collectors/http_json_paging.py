@@ -72,6 +72,8 @@ class Page:
     more: bool | None = None
     # What `digest_of` gives of the items, where it was taken before anybody could change them.
     taken_digest: bytes = b""
+    # A hash of the answer itself, and of where the items lie in it.
+    answer: str = ""
     unmodified: int = 0
     # What is missing of what would lead on, in words.
     lacks: str = ""

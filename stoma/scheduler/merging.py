@@ -13,11 +13,16 @@ Sealed = tuple[Record, str]
 """A record and its content hash."""
 
 
-def merged(normalizer: Any, records: Sequence[Sealed], known: Records) -> list[Sealed]:
-    """The records of a page as they are to be stored; without a normalizer that merges, those that were given."""
+def merges(normalizer: Any) -> bool:
+    """True where what becomes of a record depends on what is stored."""
     # What Python brings along need not be of our class.
     merge = getattr(type(normalizer), "merged", None)
-    if not records or merge is None or merge is BaseNormalizer.merged:
+    return merge is not None and merge is not BaseNormalizer.merged
+
+
+def merged(normalizer: Any, records: Sequence[Sealed], known: Records) -> list[Sealed]:
+    """The records of a page as they are to be stored; without a normalizer that merges, those that were given."""
+    if not records or not merges(normalizer):
         return list(records)
     ids: dict[str, list[str]] = {}
     for record, _ in records:

@@ -2,7 +2,7 @@
 
     config with references resolved
       | collector.collect      one CollectorResult for each page, from the last committed page on
-      | normalizer.normalize   records and rejects; no database is open here
+      | making.make            records and rejects, by the normalizer; no database is open here
       | merging.merged         what is stored already has its say, where the normalizer wants it
       | saving.page            one fenced transaction for each page; the last one ends the run
 
@@ -28,25 +28,30 @@ from stoma.errors import (
     DeadlineExceeded,
     Fenced,
     HostWait,
-    SourceBusy,
     SourceGone,
-    SourceRefused,
     StomaError,
     Stopped,
-    StoreError,
     StoreUnavailable,
-    Unreachable,
 )
 from stoma.hosts import HostRule, hosts_named
 from stoma.log import logger
 from stoma.references import resolve, unset
 from stoma.scheduler import gone, outage, yielded
 from stoma.scheduler.base import Run, Task, TaskStatus
+from stoma.scheduler.making import make
 from stoma.scheduler.marks import belongs, fingerprint, full_fingerprint
 from stoma.scheduler.merging import merged
 from stoma.scheduler.network import Network
-from stoma.scheduler.normalizing import normalize, normalizer_of
+from stoma.scheduler.normalizing import normalizer_of
 from stoma.scheduler.rawpages import RawPages
+from stoma.scheduler.resuming import (
+    failures_before,
+    failures_told,
+    forget_progress,
+    is_given_up,
+    leads_nowhere,
+    note_failures,
+)
 from stoma.scheduler.retry import next_try
 from stoma.scheduler.saving import InEnd, Saving
 from stoma.scheduler.validating import RunValidators
@@ -59,18 +64,9 @@ if TYPE_CHECKING:
     from stoma.collectors.http import HttpClient, Kept
     from stoma.records import CollectorResult
 
-SAYS_NOTHING = (Unreachable, SourceBusy, HostWait, DeadlineExceeded, StoreError)
-"""Errors that have nothing to do with where a run went on."""
-
-ANSWERED_FOR_OTHERS = frozenset({401, 403, 407})
-"""Refusals that a credential, a firewall or a proxy may be to blame for, and not the page token."""
-
 STORE_PAUSE = timedelta(seconds=30)
 STORE_PATIENCE = timedelta(days=1)
 """How soon a run tries again at the latest whose page could not be stored, and for how long that is no try of it."""
-
-MOST_FAILURES = 3
-"""As many runs in a row may fail where they went on until the place is given up: an outage is over by then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,13 +147,17 @@ def execute(run: Run, task: Task, around: Surroundings, control: Control) -> Run
         in_end = control.in_end
         if isinstance(error, SourceGone) and run.is_live and end.status is TaskStatus.FAILED:
             in_end = partial(_gone, run, task, error.message, control.in_end)
-        if end.status is TaskStatus.FAILED and _leads_nowhere(run, control.tally, error):
+        if (
+            end.status is TaskStatus.FAILED
+            and control.tally.is_resumed
+            and leads_nowhere(run, control.tally.pages, error)
+        ):
             failures = control.tally.failures + 1
-            if _is_given_up(error, failures):
-                in_end = partial(_forget_progress, run, in_end)
+            if is_given_up(error, failures):
+                in_end = partial(forget_progress, run, in_end)
             else:
-                in_end = partial(_note_failures, run, failures, in_end)
-            logger.warning("{}", _failures_told(task.id, error, failures))
+                in_end = partial(note_failures, run, failures, in_end)
+            logger.warning("{}", failures_told(task.id, error, failures))
         kept_until = now + around.lease
         return around.store.runs.end(
             run, end, now, reserved_by=keeper, reserved_until=kept_until, in_end=in_end
@@ -261,14 +261,13 @@ def _collect(run: Run, task: Task, around: Surroundings, control: Control) -> Ru
         saving.may_be_empty = collector.may_bring_nothing(collection)
         tally = control.tally
         tally.is_resumed = progress is not None
-        tally.failures = _failures(standing) if progress is not None else 0
+        tally.failures = failures_before(standing) if progress is not None else 0
         given = yielded.pages(collector, task.collector, collector.collect(collection))
         for result in _fruitful(given, http, tally):
             _check(control)
-            records, rejects = normalize(normalizer, result)
-            many = len(result.items) if getattr(normalizer, "may_give_nothing", False) else len(records)
-            records = merged(normalizer, records, store.records)
-            ended = saving.page(result, records, rejects, made=many)
+            page = make(result, normalizer, task, validators, may_skip=raw is None)
+            records = merged(normalizer, page.records, store.records)
+            ended = saving.page(page.result, records, page.rejects, made=page.count)
             http.committed()
             outage.answered(around.network, store, run, collection.now)
             tally.pages += 1
@@ -296,47 +295,6 @@ def _fruitful(
         raise
 
 
-def _leads_nowhere(run: Run, tally: Tally, error: BaseException) -> bool:
-    """True for a run that went on where one before it had stopped, and could not: its token may have expired.
-
-    Not where nothing was said of the token: then it is still good.
-    """
-    return tally.is_resumed and not run.pages and not tally.pages and not isinstance(error, SAYS_NOTHING)
-
-
-def _is_given_up(error: BaseException, failures: int) -> bool:
-    """True where the next run begins anew: the source refused the place for good, or it failed there too often."""
-    is_refused = isinstance(error, SourceRefused) and error.status not in ANSWERED_FOR_OTHERS
-    return is_refused or failures >= MOST_FAILURES
-
-
-def _failures_told(task_id: str, error: BaseException, failures: int) -> str:
-    is_given_up = _is_given_up(error, failures)
-    following = "its next run begins anew" if is_given_up else "its next run tries there again"
-    if is_given_up and failures < MOST_FAILURES:
-        return f"{task_id} was refused for good where it goes on: {following}"
-    return f"{task_id} failed {failures} of {MOST_FAILURES} times where it goes on: {following}"
-
-
-def _failures(standing: Standing) -> int:
-    return int(standing.progress["page"].get("failures", 0)) if standing.progress is not None else 0
-
-
-def _note_failures(run: Run, failures: int, in_end: InEnd, tx: Transaction, now: datetime) -> None:
-    """Count in the envelope of the page token, which the next page that is committed writes anew."""
-    row = tx.one("progress_get", task_id=run.task_id, scope=run.progress_scope)
-    if row is not None:
-        kept = {name: row[name] for name in ("task_id", "scope", "fingerprint", "window", "run_id")}
-        page = {**row["page"], "failures": failures}
-        tx.execute("progress_save", **kept, page=page, now=row["saved_at"])
-    in_end(tx, now)
-
-
-def _forget_progress(run: Run, in_end: InEnd, tx: Transaction, now: datetime) -> None:
-    tx.execute("progress_delete", task_id=run.task_id, scope=run.progress_scope)
-    in_end(tx, now)
-
-
 class _StoreClock(Clock):
     """What a source asks for in seconds is kept as an instant, by the clock that all who share the store share."""
 
@@ -352,7 +310,9 @@ def _validators(
 ) -> RunValidators | None:
     if not run.is_live:
         return None
-    return RunValidators(store, run.task_id, made, is_resumed=is_resumed, has_any=standing.has_validators)
+    return RunValidators(
+        store, run.task_id, made, store.now(), is_resumed=is_resumed, has_any=standing.has_validators
+    )
 
 
 def _gone(run: Run, task: Task, said: str, in_end: InEnd, tx: Transaction, now: datetime) -> None:

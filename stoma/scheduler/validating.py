@@ -4,6 +4,9 @@
     note   <- ETag, Last-Modified of an answer; the items of the pages that follow are counted to it
     keep      what was asked in this attempt stays, in place of all that was there; all of it where nothing was asked
 
+Sources that page say nothing of the kind; but an answer that comes letter by letter as in the last completed run says
+the same. Its items are not normalised and looked up again (`is_same`), for a day: then all are looked at once more.
+
 An attempt that goes on in the middle of an earlier one saw only a part: it asks for everything in full and leaves
 nothing behind, so that the next run asks in full too.
 """
@@ -12,23 +15,36 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from stoma.collectors.base import Validator
 from stoma.stores import Store
 from stoma.stores.base import Transaction
-from stoma.stores.validators import of_task
+from stoma.stores.validators import ANSWER, forget_answers, of_task
 from stoma.stores.validators import replace as replace_rows
 
 LONGEST = 1000
 """Characters of an ETag that are kept; what is longer counts as none."""
 
+SAME_FOR = timedelta(days=1)
+"""How long an answer that has not changed is taken as read: as often as `last_seen_at` moves."""
+
+MOST_ANSWERS = 2_000
+"""Answers that are remembered of one run; what comes behind them is always looked at."""
+
 
 class RunValidators:
     """One attempt's view of a task's validators; `mark` is the fingerprint that they have to belong to."""
 
-    def __init__(self, store: Store, task_id: str, mark: str, *, is_resumed: bool, has_any: bool) -> None:
+    def __init__(
+        self, store: Store, task_id: str, mark: str, now: datetime, *, is_resumed: bool, has_any: bool
+    ) -> None:
         """`has_any`: whether the store has some of the task, of whatever fingerprint."""
+        self._now = now
+        # Since when each answer that was taken as read is known.
+        self._since: dict[str, datetime] = {}
+        self._answers = 0
+        self._is_unsettled = False
         self._store = store
         self._task_id = task_id
         self._mark = mark
@@ -58,6 +74,34 @@ class RunValidators:
             self._page = page
             self._kept[page] = Validator(etag, last_modified, 0)
 
+    def is_same(self, answer: str, items: int) -> bool:
+        """True where the last completed run had this very answer, lately, and all its items were stored."""
+        key = ANSWER + answer
+        found = None if self._is_resumed or not answer else self._read().get(key)
+        if found is None or found.items != items or abs(self._now - self._since[key]) > SAME_FOR:
+            return False
+        self._has_asked = True
+        self._kept[key] = found
+        return True
+
+    def note_answer(self, answer: str, items: int) -> None:
+        """All items of an answer were looked at; an empty text for one that has to be looked at each time."""
+        self._has_asked = True
+        if not answer or self._is_resumed or self._answers >= MOST_ANSWERS:
+            return
+        self._answers += 1
+        self._kept[ANSWER + answer] = Validator("", "", items)
+        self._since[ANSWER + answer] = self._now
+
+    def unsettle(self, tx: Transaction) -> None:
+        """Take no answer as read any longer: in the transaction of the first page that was looked at.
+
+        Should this run not complete, what is stored is of several runs, and an answer from before may be behind it.
+        """
+        if not self._is_unsettled and any(key.startswith(ANSWER) for key in self._read(tx)):
+            forget_answers(tx, self._task_id)
+            self._is_unsettled = True
+
     def count(self, items: int) -> None:
         """So many items came with the page that was noted last."""
         if self._page is not None:
@@ -69,13 +113,17 @@ class RunValidators:
         before = self._read(tx)
         # A run that had nothing to ask, as of a feed that rests, takes nothing from what is known.
         kept = self._kept if self._has_asked or self._is_resumed else before
-        if kept == before and len(before) == self._rows:
+        is_as_it_was = kept == before and len(before) == self._rows
+        if is_as_it_was and not self._is_unsettled and not self._answers:
             return
         replace_rows(
             tx,
             self._task_id,
             [
-                (self._task_id, page, self._mark, one.etag, one.last_modified, one.items, run_id, now)
+                (
+                    *(self._task_id, page, self._mark, one.etag, one.last_modified, one.items, run_id),
+                    self._since.get(page, now),
+                )
                 for page, one in kept.items()
             ],
         )
@@ -84,6 +132,8 @@ class RunValidators:
         if self._before is None:
             rows = of_task(tx, self._task_id) if tx else self._store.validators.of_task(self._task_id)
             self._rows = len(rows)
+            answers = {row["request"]: row["saved_at"] for row in rows if row["request"].startswith(ANSWER)}
+            self._since = answers | self._since
             self._before = {
                 row["request"]: Validator(row["etag"], row["last_modified"], row["item_count"])
                 for row in rows

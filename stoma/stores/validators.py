@@ -8,6 +8,9 @@ from stoma.stores.base import Database, Reader, Row, Transaction
 
 COLUMNS = ("task_id", "request", "fingerprint", "etag", "last_modified", "item_count", "run_id", "saved_at")
 
+ANSWER = "answer "
+"""What stands before the hash of an answer, in place of a request that the source recognises."""
+
 
 class Validators:
     """The table `http_validators`."""
@@ -24,6 +27,11 @@ class Validators:
 def of_task(reader: Reader, task_id: str) -> list[Row]:
     """The same inside a transaction."""
     return reader.all("validators_of", task_id=task_id)
+
+
+def forget_answers(tx: Transaction, task_id: str) -> None:
+    """Forget all answers of a task, and keep by what the source recognises requests."""
+    tx.execute("answers_forget", task_id=task_id, first=ANSWER, last=ANSWER + "~")
 
 
 def replace(tx: Transaction, task_id: str, rows: Iterable[Sequence[object]]) -> None:

@@ -5,3 +5,7 @@ select * from http_validators where task_id = :task_id;
 
 -- name: validators_forget
 delete from http_validators where task_id = :task_id;
+
+-- name: answers_forget
+-- What stands for answers, not for requests.
+delete from http_validators where task_id = :task_id and request >= :first and request < :last;
