@@ -25,6 +25,8 @@ class PartFile:
         if self._target.exists() and not self._target.is_file():
             what = "a folder" if self._target.is_dir() else "a device or a pipe"
             raise UsageError(f"{path} is {what}", "name a file")
+        if not self._target.parent.is_dir():
+            raise UsageError(f"there is no folder {path.parent}", "make it first")
         self._part = self._target.with_name(f"{self._target.name}.part")
         with self._translated():
             self._file = os.fdopen(locked(self._part, path), "wb")

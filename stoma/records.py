@@ -44,7 +44,7 @@ class CollectorResult:
     remark: str = ""
     # How many items the source said were not modified (304) instead of sending them; they count as seen and unchanged.
     unmodified: int = 0
-    # A hash of the answer, where these are all items of one answer: the same answer brings the same items. Empty: unknown.
+    # A hash of the answer, where these are all of its items: the same answer brings the same ones. Empty: unknown.
     answer: str = ""
 
 

@@ -49,6 +49,15 @@ def without_passwords(text: str) -> str:
     return _PASSWORD.sub(lambda found: f"{found[1]}:{'*' * len(found[2])}", text) if "://" in text else text
 
 
+def clean(text: str) -> str:
+    """The text without control characters: what a source says must not drive a terminal."""
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char.isprintable() or char in "\n\t" else "\N{REPLACEMENT CHARACTER}" for char in text
+    )
+
+
 def printable(character: str) -> str:
     """The character, or a stand-in of the same length when it would not show as itself."""
     if character.isprintable():
@@ -60,6 +69,11 @@ def listed(words: Iterable[str], last: str = "or") -> str:
     """`a, b or c`."""
     *first, end = words
     return f"{', '.join(first)} {last} {end}" if first else end
+
+
+def several(count: int, what: str) -> str:
+    """`1 task`, `2 tasks`."""
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _plain(name: str) -> str:

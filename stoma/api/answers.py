@@ -27,6 +27,8 @@ class Asked:
     # JSON that fits the route's schema, or the fields of a form; None where the route takes none.
     body: Any = None
     caller: Caller = Caller()
+    # The media types that the client would like, as it says in its header `Accept`.
+    accept: str = ""
 
 
 @dataclass(frozen=True, slots=True)

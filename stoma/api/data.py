@@ -16,10 +16,13 @@ SELECTING = ("kind", "source", "task", "since", "until")
 
 
 def records(asked: Asked) -> Answer:
-    """Records, newest first."""
-    selection, query = _selection(asked, asked.query), asked.query
+    """Records, newest first: all, or those in which words stand."""
+    query = asked.query
+    if "q" in query:
+        return _found(asked, query["q"], "newest")
+    selection = _selection(asked, query)
     found = asked.scheduler.store.questions.listed(
-        selection, before=query.get("before"), limit=query["limit"]
+        selection, before=query.get("cursor"), limit=query["limit"]
     )
     return Answer(found.as_dict() | _hint(asked, selection))
 
@@ -32,18 +35,17 @@ def story(asked: Asked, source: str, external_id: str) -> Answer:
 def search(asked: Asked) -> Answer:
     """Records in which words stand, best or newest first."""
     query = asked.query
-    if ("query" in query) is ("q" in query):
-        example = 'for example ?query=diffusion+"language+model"'
-        raise UsageError("query: it has to be said once what is sought", example)
-    text = query.get("query", query.get("q", ""))
-    if "before" in query and query["order"] != "newest":
-        raise UsageError("before: only the newest go on", "say order=newest, or a greater limit")
+    if "cursor" in query and query["order"] != "newest":
+        raise UsageError("cursor: only the newest go on", "say order=newest, or a greater limit")
+    return _found(asked, query["q"], query["order"])
+
+
+def _found(asked: Asked, text: str, order: str) -> Answer:
+    query = asked.query
     selection, limit = _selection(asked, query), query["limit"]
-    found = asked.scheduler.store.search.find(
-        text, selection, limit, order=query["order"], before=query.get("before")
-    )
+    found = asked.scheduler.store.search.find(text, selection, limit, order=order, before=query.get("cursor"))
     rows = [record_dict(row) for row in found.rows]
-    goes_on = query["order"] == "newest" and found.has_more and rows
+    goes_on = order == "newest" and found.has_more and rows
     return Answer(
         {
             "records": rows,
@@ -58,7 +60,7 @@ def search(asked: Asked) -> Answer:
 def changes(asked: Asked) -> Answer:
     """What is new, what has changed and what has risen."""
     selection, query, store = _selection(asked, asked.query), asked.query, asked.scheduler.store
-    found = store.questions.changes(selection, store.now(), limit=query["limit"], before=query.get("before"))
+    found = store.questions.changes(selection, store.now(), limit=query["limit"], before=query.get("cursor"))
     return Answer(found.as_dict() | _hint(asked, selection))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-OPEN_PATHS = ("/health/",)
+OPEN_PATHS = ("/health",)
 """Paths that need no token: load balancers and probes cannot carry one."""
 
 HEADERS = {

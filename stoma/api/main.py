@@ -14,6 +14,7 @@ from stoma.references import resolve
 from stoma.scheduler.config import Config
 from stoma.scheduler.loader import Loader
 from stoma.scheduler.manager import Scheduler
+from stoma.scheduler.sdnotify import Supervisor
 from stoma.signals import stopped_by_signals
 
 
@@ -25,7 +26,10 @@ def serve(
     on_start: Callable[[Scheduler, Server | None], None] = lambda *_: None,
 ) -> int:
     """Run until SIGTERM or Ctrl-C, then stop in order; a second signal stops at once. Gives the exit code."""
+    # First of all, so that nothing that is started here takes itself for what is supervised.
+    supervisor = Supervisor.of()
     scheduler = Scheduler(config, reload=reload)
+    scheduler.supervisor = supervisor
     with ExitStack() as stack:
         # First in, last out: also while stopping, a second signal stops at once.
         stack.enter_context(stopped_by_signals(scheduler.ask_to_stop))
@@ -41,6 +45,7 @@ def serve(
             server.start()
             stack.callback(server.stop)
         on_start(scheduler, server)
+        supervisor.ready()
         scheduler.wait_for_end()
         logger.info("stopping: runs end at their next page; press Ctrl-C again to stop at once")
     return 0

@@ -13,6 +13,7 @@ from stoma.wording import did_you_mean, listed, shown
 Schema = Mapping[str, Any]
 Function = Callable[..., Given]
 
+JSON = "application/json"
 TEXT: Schema = {"type": "string", "minLength": 1}
 BOOLEAN: Schema = {"type": "boolean", "default": False}
 
@@ -27,6 +28,8 @@ class Param:
     # JSON Schema; `type`, `enum`, `minimum`, `maximum` and `default` count when it is read.
     schema: Schema = field(default_factory=lambda: TEXT)
     required: bool = False
+    # Another name for it, from before; what is given under either is told under `name`.
+    also: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,11 @@ class Route:
     form: bool = False
     # The name of the schema of the answer, among those of the reference.
     answer: str = ""
+    # The status when all is well, and the media types of the answer, for the reference.
+    status: int = 200
+    media: Sequence[str] = (JSON,)
+    # True for a page for people: empty fields of its forms say nothing, and faults are told as a page.
+    page: bool = False
 
 
 def whole(default: int | None, least: int, most: int) -> Schema:
@@ -67,6 +75,11 @@ def read(params: Sequence[Param], given: Mapping[str, str]) -> dict[str, Any]:
     everything would be told.
     """
     names = [param.name for param in params]
+    meant = {param.also: param.name for param in params if param.also}
+    for name in given:
+        if name in meant and meant[name] in given:
+            raise UsageError(f"{shown(name)}: it is the same as {meant[name]}", "give one of them")
+    given = {meant.get(name, name): value for name, value in given.items()}
     for name in given:
         if name not in names:
             near = did_you_mean(name, names)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from stoma.api import control, data, health
-from stoma.api.export import export
+from stoma.api import about, alerts, control, data, health, metrics, openapi, reference, runs, tasks
+from stoma.api.export import TYPES, export
+from stoma.api.feeds import FEEDS
 from stoma.api.pages import PAGES
-from stoma.api.route import BOOLEAN, Param, Route, one_of, whole
+from stoma.api.route import BOOLEAN, TEXT, Param, Route, one_of, whole
 from stoma.scheduler.base import TaskStatus
 
 LAST = 2**62
@@ -19,72 +20,153 @@ SELECTING = (
     Param("until", "Only what was stored before then."),
 )
 LIMIT = Param("limit", "At most so many.", whole(50, 1, 1_000))
-BEFORE = Param("before", "What follows on an answer: its `next`.", whole(None, 1, LAST))
+CURSOR = Param("cursor", "What follows on an answer: its `next`.", whole(None, 1, LAST), also="before")
 SOUGHT = "The words that are sought, as `stoma search` takes them."
+TASK = Param("task", "Only runs of this task.")
+STATUS = Param("status", "Only runs with this status.", one_of(*TaskStatus))
 
-ROUTES: tuple[Route, ...] = (
-    Route("GET", "/api/scheduler/status", control.status),
-    Route("GET", "/api/scheduler/tasks", control.tasks),
-    Route("POST", "/api/scheduler/tasks/<task_id>/run", control.run_task),
-    Route("PUT", "/api/scheduler/tasks/<task_id>/enable", control.enable_task),
-    Route("PUT", "/api/scheduler/tasks/<task_id>/disable", control.disable_task),
-    Route("POST", "/api/scheduler/runs/<run_id>/cancel", control.cancel_run),
-    Route("POST", "/api/scheduler/runs/<run_id>/retry", control.retry_run),
-    Route("POST", "/api/scheduler/pause", control.pause),
-    Route("POST", "/api/scheduler/resume", control.resume),
+TASKS = "/api/scheduler/tasks"
+CONTROL: tuple[Route, ...] = (
+    Route("GET", "/api/scheduler/status", control.status, answer="Status"),
+    Route("GET", TASKS, control.tasks, answer="Tasks"),
+    Route("POST", TASKS, tasks.add, body=tasks.NEW_TASK, answer="TaskAdded", status=201),
+    Route("GET", f"{TASKS}/<task_id>", tasks.task, answer="TaskDetail"),
+    Route("DELETE", f"{TASKS}/<task_id>", tasks.remove, answer="TaskRemoved"),
+    Route("POST", f"{TASKS}/<task_id>/run", control.run_task, answer="Run", status=202),
+    Route("PUT", f"{TASKS}/<task_id>/enable", control.enable_task, answer="Enabled"),
+    Route("PUT", f"{TASKS}/<task_id>/disable", control.disable_task, answer="Enabled"),
     Route(
         "GET",
-        "/api/scheduler/history",
-        control.history,
+        f"{TASKS}/<task_id>/why",
+        tasks.why,
         (
-            Param("task", "Only runs of this task."),
-            Param("status", "Only runs with this status.", one_of(*TaskStatus)),
-            LIMIT,
-            BEFORE,
+            Param(
+                "date",
+                "A day such as 2026-11-23, today, yesterday or tomorrow.",
+                {**TEXT, "default": "today"},
+            ),
         ),
+        answer="Why",
     ),
-    Route("POST", "/api/scheduler/presets/<preset>", control.load_preset),
-    Route("GET", "/api/records", data.records, (*SELECTING, LIMIT, BEFORE)),
-    Route("GET", "/api/records/<source>/<external_id:path>", data.story),
+    Route(
+        "GET",
+        f"{TASKS}/<task_id>/skips",
+        tasks.skips,
+        (LIMIT, Param("cursor", "What follows on an answer: its `next`.")),
+        answer="Skips",
+    ),
+    Route("POST", "/api/scheduler/runs/<run_id>/cancel", control.cancel_run, answer="Run", status=202),
+    Route("POST", "/api/scheduler/runs/<run_id>/retry", control.retry_run, answer="Run", status=202),
+    Route("POST", "/api/scheduler/pause", control.pause, answer="Paused"),
+    Route("POST", "/api/scheduler/resume", control.resume, answer="Paused"),
+    Route("GET", "/api/scheduler/history", runs.runs, (TASK, STATUS, LIMIT, CURSOR), answer="Runs"),
+    Route("POST", "/api/scheduler/presets/<preset>", tasks.load, answer="PresetLoaded"),
+    Route(
+        "GET",
+        "/api/next",
+        tasks.next_,
+        (
+            Param("task", "Only instants of this task."),
+            Param("days", "Look so far ahead.", whole(7, 1, 3660)),
+            Param("limit", "At most so many; without it 20 of one task, of all 50.", whole(None, 1, 1_000)),
+        ),
+        answer="Next",
+    ),
+    Route(
+        "GET",
+        "/api/runs",
+        runs.runs,
+        (
+            TASK,
+            STATUS,
+            Param("since", "Only runs made since then: a moment such as 2026-01-31, or a time such as 7d."),
+            LIMIT,
+            CURSOR,
+        ),
+        answer="Runs",
+    ),
+    Route("GET", "/api/runs/<run_id>", runs.run, answer="RunDetail"),
+    Route(
+        "GET",
+        "/api/runs/<run_id>/log",
+        runs.log,
+        (
+            Param("after", "Only lines behind this one: `next` of the answer before.", whole(None, 0, LAST)),
+            Param("limit", "At most so many lines.", whole(200, 1, 10_000)),
+        ),
+        answer="Log",
+    ),
+    Route("POST", "/api/runs/<run_id>/cancel", control.cancel_run, answer="Run", status=202),
+    Route("POST", "/api/runs/<run_id>/retry", control.retry_run, answer="Run", status=202),
+    Route("GET", "/api/config", about.config, answer="Config"),
+    Route("GET", "/api/nodes", about.nodes, answer="Nodes"),
+    Route("GET", "/api/alerts", alerts.alerts, answer="Alerts"),
+    Route(
+        "GET", "/api/hosts", about.hosts, (Param("host", "Only this one, as tasks name it."),), answer="Hosts"
+    ),
+    Route("POST", "/api/hosts/<host>/reset", about.reset_host, answer="HostReset"),
+)
+
+DATA: tuple[Route, ...] = (
+    Route(
+        "GET",
+        "/api/records",
+        data.records,
+        (Param("q", SOUGHT), *SELECTING, LIMIT, CURSOR),
+        answer="Records",
+    ),
+    Route("GET", "/api/records/<source>/<external_id:path>", data.story, answer="Story"),
     Route(
         "GET",
         "/api/search",
         data.search,
         (
-            Param("query", SOUGHT),
+            Param("q", SOUGHT, required=True, also="query"),
             *SELECTING,
             Param("order", "The best first, or the newest.", one_of("best", "newest", default="best")),
             LIMIT,
-            BEFORE,
-            Param("q", "The same as query."),
+            CURSOR,
         ),
+        answer="Records",
     ),
     Route(
         "GET",
         "/api/changes",
         data.changes,
         (
-            Param("since", "Since when, such as 7d.", {"type": "string", "default": "7d"}),
+            Param("since", "Since when, such as 7d.", {**TEXT, "default": "7d"}),
             Param("kind", "Only records of this kind."),
             Param("source", "Only records of this source."),
             Param("task", "Only what this task has seen."),
             LIMIT,
-            Param("before", "What follows on an answer: its `next`."),
+            Param("cursor", "What follows on an answer: its `next`.", also="before"),
         ),
+        answer="Changes",
     ),
     Route(
         "GET",
         "/api/export",
         export,
         (
-            Param("format", "jsonl or csv.", {"type": "string", "default": "jsonl"}),
+            Param("format", "jsonl or csv.", {**TEXT, "default": "jsonl"}),
             *SELECTING,
-            Param("query", SOUGHT),
+            Param("query", SOUGHT, also="q"),
             Param("view", "In the columns of a view, such as papers."),
             Param("safe_for_spreadsheets", "Let no cell begin a formula.", BOOLEAN),
         ),
+        media=tuple(kind.partition(";")[0] for kind in TYPES.values()),
     ),
+)
+
+ROUTES: tuple[Route, ...] = (
+    *CONTROL,
+    *DATA,
+    Route("GET", "/api/openapi.json", openapi.answer, answer="OpenApi"),
+    Route("GET", "/api/docs", reference.page, page=True, media=("text/html",)),
+    Route("GET", "/metrics", metrics.metrics, media=("text/plain", "application/openmetrics-text")),
+    Route("GET", "/health", health.health),
     Route("GET", "/health/live", health.live),
     Route("GET", "/health/ready", health.ready),
+    *FEEDS,
     *PAGES,
 )

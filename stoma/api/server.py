@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import bottle
@@ -14,8 +15,12 @@ from waitress.wasyncore import close_all
 
 from stoma.api import guard
 from stoma.api.answers import Answer, Asked, Caller, Document, Redirect, Stream
+from stoma.api.body import read_body
+from stoma.api.pages.render import fault
+from stoma.api.passwords import CHALLENGE, are_taken, as_bearer
 from stoma.api.route import Route, read
 from stoma.api.routes import ROUTES
+from stoma.api.unchanged import is_known
 from stoma.errors import ConfigError, NotFound, Problem, StomaError, StoreError, UsageError
 from stoma.hosts import is_loopback
 from stoma.log import log_details, logger
@@ -106,32 +111,38 @@ def application(scheduler: Scheduler, hosts: Sequence[str] = (), tokens: Sequenc
 
     @app.hook("before_request")  # type: ignore[untyped-decorator]
     def _guard() -> None:
+        method, path = bottle.request.method, bottle.request.path
         headers = {name.lower(): value for name, value in bottle.request.headers.items()}
-        refused = guard.refusal(bottle.request.method, bottle.request.path, headers, hosts, tokens)
+        headers = as_bearer(method, path, headers)
+        refused = guard.refusal(method, path, headers, hosts, tokens)
         if refused is not None:
             status, message, hint = refused
-            raise _response(status, message, hint)
+            answer = _response(status, message, hint)
+            if status == 401 and are_taken(method, path):
+                answer.headers.update(CHALLENGE)
+            raise answer
 
-    app.default_error_handler = _error
+    app.default_error_handler = partial(_error, scheduler)
     return app
 
 
 def _callback(scheduler: Scheduler, route: Route) -> Any:
     def answer(**parts: str) -> bottle.HTTPResponse:
         try:
-            query = read(route.params, {name: _value(name) for name in bottle.request.query})
-            asked = Asked(scheduler, query, _body(route), Caller(address=bottle.request.remote_addr or ""))
+            query = read(route.params, _given(route))
+            caller = Caller(address=bottle.request.remote_addr or "")
+            asked = Asked(scheduler, query, _body(route), caller, bottle.request.get_header("Accept", ""))
             found = route.function(asked, **parts)
         except NotFound as error:
-            return _response(404, error.message, error.hint)
+            return _fault(scheduler, route, 404, error.message, error.hint)
         except (UsageError, ConfigError) as error:
-            return _response(400, error.message, error.hint)
+            return _fault(scheduler, route, 400, error.message, error.hint)
         except StoreError as error:
-            return _response(503, error.message, error.hint)
+            return _fault(scheduler, route, 503, error.message, error.hint)
         except StomaError as error:
-            return _response(409, error.message, error.hint)
+            return _fault(scheduler, route, 409, error.message, error.hint)
         except Exception as error:
-            return _mistake(error)
+            return _mistake(scheduler, route, error)
         match found:
             case Answer():
                 return _json_response(found.body, found.status)
@@ -139,11 +150,27 @@ def _callback(scheduler: Scheduler, route: Route) -> Any:
                 return bottle.HTTPResponse(found.pieces, 200, {**guard.HEADERS, **found.headers})
             case Document():
                 headers = {**guard.HEADERS, "Content-Type": found.kind, **found.headers}
+                if is_known(bottle.request.get_header("If-None-Match"), headers.get("ETag")):
+                    return bottle.HTTPResponse("", 304, headers)
                 return bottle.HTTPResponse(found.text, found.status, headers)
             case Redirect():
                 return bottle.HTTPResponse("", 303, {**guard.HEADERS, "Location": found.to, **found.headers})
 
     return answer
+
+
+def _given(route: Route) -> dict[str, str]:
+    """What stands behind the question mark; what a form of a page leaves empty was not said."""
+    given = {name: _value(name) for name in bottle.request.query}
+    return {name: value for name, value in given.items() if value or not route.page}
+
+
+def _fault(scheduler: Scheduler, route: Route, status: int, message: str, hint: str) -> bottle.HTTPResponse:
+    """A fault as JSON, or as a page to somebody who asked for one."""
+    if not route.page:
+        return _response(status, message, hint)
+    page = fault(Asked(scheduler), status, message, hint)
+    return bottle.HTTPResponse(page.text, status, {**guard.HEADERS, "Content-Type": page.kind})
 
 
 def _body(route: Route) -> Any:
@@ -152,12 +179,7 @@ def _body(route: Route) -> Any:
         return {name: bottle.request.forms.getunicode(name) for name in bottle.request.forms}
     if route.body is None:
         return None
-    try:
-        return json.loads(bottle.request.body.read())
-    except ValueError:
-        raise UsageError(
-            "the body is not JSON", "send an object, with Content-Type: application/json"
-        ) from None
+    return read_body(route.body, bottle.request.body.read(), bottle.request.content_type)
 
 
 def _value(name: str) -> str:
@@ -172,11 +194,15 @@ def _value(name: str) -> str:
     return value
 
 
-def _mistake(error: Exception) -> bottle.HTTPResponse:
+def _mistake(scheduler: Scheduler, route: Route, error: Exception) -> bottle.HTTPResponse:
     """A fault of ours: told to the log, not to whoever asked."""
     logger.error("{} {}: {!r}", bottle.request.method, bottle.request.path, error)
     log_details(error)
-    return _response(500, "the request could not be answered", "see the log")
+    told = 500, "the request could not be answered", "see the log"
+    try:
+        return _fault(scheduler, route, *told)
+    except Exception:  # the page itself may be what is at fault
+        return _response(*told)
 
 
 def _response(status: int, message: str, hint: str = "") -> bottle.HTTPResponse:
@@ -191,7 +217,7 @@ def _json_response(body: Any, status: int) -> bottle.HTTPResponse:
     )
 
 
-def _error(error: bottle.HTTPError) -> str:
+def _error(scheduler: Scheduler, error: bottle.HTTPError) -> str:
     """Bottle's own refusals in the same form; a fault of ours is logged and told without its inside."""
     bottle.response.headers.update(guard.HEADERS | {"Content-Type": "application/json; charset=utf-8"})
     told = {
@@ -205,5 +231,9 @@ def _error(error: bottle.HTTPError) -> str:
     message, hint = told.get(error.status_code, ("the request could not be answered", "see the log"))
     if error.status_code >= 500:
         logger.error("{} {}: {!r}", bottle.request.method, bottle.request.path, error.exception)
+    if error.status_code < 500 and "text/html" in bottle.request.get_header("Accept", ""):
+        page = fault(Asked(scheduler), error.status_code, message, "" if error.status_code == 404 else hint)
+        bottle.response.content_type = page.kind
+        return str(page.text)
     kind = bottle.HTTP_CODES.get(error.status_code, "error")
     return json.dumps({"error": kind, "message": message, "hint": hint})

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from stoma.cli import completing
 from stoma.cli.context import Opened, config_option, demo_option, json_option, opened
 from stoma.cli.output import (
     INTERRUPTED,
@@ -40,7 +41,7 @@ UNTIL = "The last day.  [default: the last one that is over everywhere]"
 
 
 @click.command()
-@click.argument("task_id", metavar="TASK")
+@click.argument("task_id", metavar="TASK", shell_complete=completing.tasks)
 @click.option("--from", "first", type=DAY, required=True, metavar="DATE", help="The first day.")
 @click.option("--to", "last", type=DAY, metavar="DATE", help=UNTIL)
 @click.option("--dry-run", is_flag=True, help="Say what it would cost, and collect nothing.")

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from stoma.cli import completing
 from stoma.cli.context import MOMENTS, config_option, demo_option, json_option, opened
 from stoma.cli.output import console, local, print_json, print_table, reporting, tell, tell_warning
-from stoma.log import clean
+from stoma.wording import clean
 
 if TYPE_CHECKING:
     from stoma.stores.base import Row
@@ -25,9 +26,18 @@ SINCE = f"How far to look back: {MOMENTS}."
 
 @click.command()
 @click.option("--since", default="7d", show_default=True, metavar="WHEN", help=SINCE)
-@click.option("--kind", metavar="KIND", help="Only records of this kind: paper, repository, filing, entry …")
-@click.option("--source", metavar="SOURCE", help="Only records of this source.")
-@click.option("--task", "task_id", metavar="TASK", help="Only what this task has seen.")
+@click.option(
+    "--kind",
+    metavar="KIND",
+    shell_complete=completing.kinds,
+    help="Only records of this kind: paper, repository, filing, entry …",
+)
+@click.option(
+    "--source", metavar="SOURCE", shell_complete=completing.sources, help="Only records of this source."
+)
+@click.option(
+    "--task", "task_id", metavar="TASK", shell_complete=completing.tasks, help="Only what this task has seen."
+)
 @click.option(
     "--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="Show so many of each."
 )

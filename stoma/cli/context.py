@@ -66,7 +66,9 @@ def load(config_file: Path | None, presets: Sequence[str] = (), *, with_code: bo
 
 def tell_built_in(config: Config) -> None:
     """Say why there are tasks although nobody wrote any."""
-    click.echo(f"no stoma.yaml in {config.base}: using the built-in preset `default`", err=True)
+    from stoma.cli.output import tell_note
+
+    tell_note(f"no stoma.yaml in {config.base}: using the built-in preset `default`")
 
 
 def load_despite(loader: Loader, *, warn: bool = True) -> tuple[Config, Sequence[Problem]]:

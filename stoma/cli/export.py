@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
+from stoma.cli import completing
 from stoma.cli.context import MOMENTS, config_option, demo_option, json_option, opened
 from stoma.cli.output import console, harmless_json, print_json, reporting, several, tell, tell_warning
 from stoma.formats import FORMATS
-from stoma.log import clean
+from stoma.wording import clean
 
 if TYPE_CHECKING:
     from stoma.export import Export, Form
@@ -29,9 +30,18 @@ VIEW = (
 
 
 @click.command()
-@click.option("--kind", metavar="KIND", help="Only records of this kind: paper, repository, filing, entry …")
-@click.option("--source", metavar="SOURCE", help="Only records of this source.")
-@click.option("--task", "task_id", metavar="TASK", help="Only what this task has seen.")
+@click.option(
+    "--kind",
+    metavar="KIND",
+    shell_complete=completing.kinds,
+    help="Only records of this kind: paper, repository, filing, entry …",
+)
+@click.option(
+    "--source", metavar="SOURCE", shell_complete=completing.sources, help="Only records of this source."
+)
+@click.option(
+    "--task", "task_id", metavar="TASK", shell_complete=completing.tasks, help="Only what this task has seen."
+)
 @click.option("--since", metavar="WHEN", help=f"Only what was first seen then or later: {MOMENTS}.")
 @click.option("--until", metavar="WHEN", help="Only what was first seen before that.")
 @click.option("--query", metavar="QUERY", help="Only what this search finds, all of it, newest first.")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from stoma.cli import completing
 from stoma.cli.context import Opened, config_option, demo_option, json_option, opened
 from stoma.cli.output import local, print_json, print_table, reporting, several, tell
 
@@ -19,7 +20,7 @@ COLUMNS = ("host", "rule", "connections", "left", "requests", "304", "busy", "fa
 
 
 @click.command()
-@click.argument("host", required=False, metavar="[HOST]")
+@click.argument("host", required=False, metavar="[HOST]", shell_complete=completing.hosts)
 @click.option("--reset", is_flag=True, help="End the cool-down of HOST now.")
 @config_option
 @demo_option
@@ -31,6 +32,7 @@ def hosts(host: str | None, reset: bool, config_file: Path | None, demo: bool, a
     HOST: only this one. How a budget is changed: `hosts:` in stoma.yaml; docs/manners.md tells more.
     """
     from stoma.hosts import budget_name, plain_host
+    from stoma.scheduler.asking import host_standings
 
     if reset and host is None:
         raise click.UsageError("--reset needs the host whose cool-down is to end")
@@ -43,7 +45,7 @@ def hosts(host: str | None, reset: bool, config_file: Path | None, demo: bool, a
             else:
                 tell(words)
             return
-        found = _standings(here, name)
+        found = host_standings(here.config, here.store, name)
         if as_json:
             print_json([one.as_dict() for one in found])
             return
@@ -55,33 +57,13 @@ def hosts(host: str | None, reset: bool, config_file: Path | None, demo: bool, a
         )
 
 
-def _standings(here: Opened, name: str | None) -> list[HostStanding]:
-    from stoma.errors import NotFound
-    from stoma.scheduler.manners import standings
-    from stoma.scheduler.parts import host_of
-    from stoma.wording import did_you_mean, shown
-
-    now = here.store.now()
-    tasks: dict[str, list[str]] = {}
-    for task in here.config.tasks.values():
-        if asked := host_of(task):
-            tasks.setdefault(asked, []).append(task.id)
-    found = standings(here.store.hosts.all(now), tasks, here.config.hosts, now)
-    if name is None:
-        return found
-    chosen = [one for one in found if one.host == name]
-    if not chosen:
-        near = did_you_mean(name, [one.host for one in found])
-        raise NotFound(f'nothing is known of a host "{shown(name)}"{near}', "`stoma hosts` shows them all")
-    return chosen
-
-
 def _reset(here: Opened, name: str) -> tuple[str, dict[str, object]]:
     """End a cool-down; what was done, in words and as JSON carries it."""
+    from stoma.scheduler.asking import host_standings
     from stoma.scheduler.base import iso
 
     # One that nobody knows was mistyped.
-    _standings(here, name)
+    host_standings(here.config, here.store, name)
     ended = here.store.hosts.warm(name)
     if ended is None:
         return (

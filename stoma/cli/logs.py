@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from stoma.cli import completing
 from stoma.cli.context import config_option, demo_option, json_option, opened
 from stoma.cli.output import local, print_json, reporting, tell
 from stoma.cli.runs import FOLLOW_SECONDS, MOST_RUN_ID, trigger
@@ -24,7 +25,7 @@ LINGER_SECONDS = 2.0
 
 
 @click.command()
-@click.argument("run_id", type=click.IntRange(1, MOST_RUN_ID), metavar="RUN")
+@click.argument("run_id", type=click.IntRange(1, MOST_RUN_ID), metavar="RUN", shell_complete=completing.runs)
 @click.option("--follow", is_flag=True, help="Go on until the run is over.")
 @config_option
 @demo_option

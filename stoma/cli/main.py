@@ -7,6 +7,7 @@ import importlib
 import click
 
 from stoma import __version__
+from stoma.cli.program import Program
 
 GROUPS = {
     "Run": {
@@ -32,6 +33,7 @@ GROUPS = {
             "stoma.cli.hosts:hosts",
             "How often each host may be asked, and when it may be asked next.",
         ),
+        "notify": ("stoma.cli.notify:notify", "Who is told of troubles, and whether it arrives: list, test."),
     },
     "Ask": {
         "search": ("stoma.cli.search:search", "Records in which words stand, best first."),
@@ -42,13 +44,17 @@ GROUPS = {
     "Keep": {
         "store": ("stoma.cli.store:group", "The database itself: info, check, backup, vacuum, copy."),
     },
+    "Set up": {
+        "doctor": ("stoma.cli.doctor:doctor", "Look whether everything Stoma needs is in order."),
+        "completion": ("stoma.cli.completion:completion", "Let a shell complete commands and ids."),
+    },
 }
 """What a person may be about to do, and the commands for it: where each lies, and what it does."""
 
 COMMANDS = {name: where for group in GROUPS.values() for name, where in group.items()}
 
 
-class Lazy(click.Group):
+class Lazy(Program, click.Group):
     """Loads a command when it is used, so that `stoma --help` stays instant."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:

@@ -22,6 +22,9 @@ RESULT = ("task", "run", "status", "attempt", "seen", "new", "changed", "unchang
 KEEP_SECONDS = 1.0
 """How long is spent at most on what need not be kept any longer, behind the runs."""
 
+DELIVERY_SECONDS = 10.0
+"""How long is spent at most on telling people what came of the runs; what is left waits for the next process."""
+
 Report = Callable[[Run, "Tally | None"], None]
 
 
@@ -51,8 +54,9 @@ def choose(config: Config, store: Store, task_ids: Sequence[str], presets: Seque
 
 def run_here(config: Config, store: Store, tasks: Sequence[Task], as_json: bool) -> int:
     """Run tasks in this process, show what came of it, and give the exit code."""
+    from stoma.notify.notifier import deliver
     from stoma.scheduler.config import blocked_reason
-    from stoma.scheduler.following import Following
+    from stoma.scheduler.following import consequences
     from stoma.scheduler.foreground import Foreground
     from stoma.scheduler.keeping import Keeper
     from stoma.scheduler.parts import known_hosts, surroundings
@@ -62,7 +66,7 @@ def run_here(config: Config, store: Store, tasks: Sequence[Task], as_json: bool)
     blocked = {task.id: reason for task in tasks if (reason := blocked_reason(task, config))}
     ready = [task for task in tasks if task.id not in blocked]
     store.hosts.know(known_hosts(config))
-    store.runs.on_final = Following(lambda: config)
+    store.runs.on_final = consequences(lambda: config)
     asked_to_stop = False
     with progress(quiet=as_json) as report:
         front = Foreground(
@@ -81,6 +85,7 @@ def run_here(config: Config, store: Store, tasks: Sequence[Task], as_json: bool)
             runs = {run.task_id: run for run in front.run()}
         if not asked_to_stop:
             Keeper(store).ring(config.keep, KEEP_SECONDS)
+            deliver(store, config, DELIVERY_SECONDS)
     results = [
         result_of(runs[task.id]) if task.id in runs else _blocked(task, blocked[task.id]) for task in tasks
     ]
@@ -142,7 +147,7 @@ def progress(*, quiet: bool) -> Iterator[Report]:
                     said = f"{run.status}: {run.error or run.reason or 'in the queue'}"
                 shown.update(bars[run.id], completed=tally.seen, total=tally.expected, said=said)
             elif run.status is not TaskStatus.RUNNING:
-                shown.update(bars[run.id], said=f"{run.status}, {run.seen} records")
+                shown.update(bars[run.id], said=f"{run.status}, {several(run.seen, 'record')}")
                 if run.status.is_final:
                     shown.update(bars[run.id], total=1, completed=1)
 

@@ -20,8 +20,9 @@ import click
 
 from stoma.errors import ConfigError, SchedulerRunning, StomaError, UsageError
 from stoma.importing import holds_up_exit
-from stoma.log import clean, log_details, set_up
 from stoma.references import mask
+from stoma.wording import clean
+from stoma.wording import several as several
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -37,6 +38,8 @@ def reporting(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(command)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
+        from stoma.log import set_up
+
         # Before anything can be logged: the logger's own way would show the values of variables.
         set_up("WARNING")
         for stream in (sys.stdout, sys.stderr):
@@ -93,6 +96,8 @@ def reported() -> Iterator[None]:
             )
             leave(NOT_COMPLETE)
         if os.environ.get("STOMA_DEBUG"):
+            from stoma.log import log_details, set_up
+
             set_up("DEBUG")
             log_details(error)
         tell_error(
@@ -108,15 +113,43 @@ def leave(code: int) -> NoReturn:
 
 
 def tell_error(message: str, hint: str = "") -> None:
-    """One error on standard error."""
-    click.echo(click.style("error: ", fg="red", bold=True) + clean(mask(message)), err=True)
+    """One error on standard error; a line of the log where each is to be JSON."""
+    from stoma.log import is_json, logger
+
+    if is_json():
+        logger.bind(**({"hint": hint} if hint else {})).error("{}", message)
+        return
+    _echo_error(click.style("error: ", fg="red", bold=True) + clean(mask(message)))
     if hint:
-        click.echo(f"       {clean(mask(hint))}", err=True)
+        _echo_error(f"       {clean(mask(hint))}")
 
 
 def tell_warning(message: str) -> None:
     """What a person should know although the command goes on, on standard error."""
-    click.echo(click.style("warning: ", fg="yellow", bold=True) + clean(mask(message)), err=True)
+    from stoma.log import is_json, logger
+
+    if is_json():
+        logger.warning("{}", message)
+        return
+    _echo_error(click.style("warning: ", fg="yellow", bold=True) + clean(mask(message)))
+
+
+def tell_note(message: str) -> None:
+    """What is good to know, on standard error."""
+    from stoma.log import is_json, logger
+
+    if is_json():
+        logger.info("{}", message)
+        return
+    _echo_error(clean(mask(message)))
+
+
+def _echo_error(line: str) -> None:
+    from stoma.log import wants_colours
+
+    # A closed or full standard error is no reason to do less.
+    with suppress(OSError, ValueError):
+        click.echo(line, err=True, color=wants_colours(sys.stderr))
 
 
 def tell(text: str) -> None:
@@ -153,15 +186,31 @@ def aside(is_json: bool) -> Iterator[None]:
 
 
 def console(*, stderr: bool = False) -> Console:
-    """A rich console; without colours when it is not a terminal or NO_COLOR is set."""
+    """A rich console; without colours when it is not a terminal or NO_COLOR is set, with them where FORCE_COLOR is.
+
+    FORCE_COLOR makes no terminal of a pipe: nothing moves there, and tables are as wide as they need to be.
+    """
     from rich.console import Console
+
+    from stoma.log import wants_colours
 
     class Screen(Console):
         def on_broken_pipe(self) -> None:
             # Rich would end the program with 1; that the reader has seen enough is no fault.
             raise BrokenPipeError
 
-    return Screen(stderr=stderr, highlight=False, soft_wrap=False)
+    stream = sys.stderr if stderr else sys.stdout
+    is_terminal = stream is not None and not stream.closed and stream.isatty()
+    # As rich and others have it: what runs us shows what terminals show, such as a web page that is one.
+    is_terminal = is_terminal or os.environ.get("TTY_COMPATIBLE") == "1"
+    colours: Any = "auto" if is_terminal else "standard"
+    return Screen(
+        stderr=stderr,
+        highlight=False,
+        soft_wrap=False,
+        force_terminal=is_terminal,
+        color_system=colours if wants_colours(stream) else None,
+    )
 
 
 def print_table(
@@ -190,11 +239,6 @@ def stoma_command() -> str:
         return "stoma"
     path = Path(__file__).parents[2] / "bin" / "stoma"
     return os.path.relpath(path) if path.exists() else "stoma"
-
-
-def several(count: int, what: str) -> str:
-    """`1 task`, `2 tasks`."""
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def local(instant: str | datetime | None, zone: str | None = None) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from stoma.cli import completing
 from stoma.cli.context import config_option, demo_option, json_option, opened
 from stoma.cli.output import (
     NOT_COMPLETE,
@@ -38,7 +39,7 @@ OnAttempt = Callable[[int, int, "Report"], None]
 
 
 @click.command()
-@click.argument("task_id", metavar="TASK")
+@click.argument("task_id", metavar="TASK", shell_complete=completing.tasks)
 @click.option("--since", metavar="DATE", help="Only what was collected on this day or later.")
 @click.option("--dry-run", is_flag=True, help="Write nothing: only tell what would change, and what is kept.")
 @config_option
@@ -77,7 +78,7 @@ def replay(
 
 
 def _since(text: str | None, here: Opened) -> datetime:
-    from stoma.cli.explain import day_of
+    from stoma.scheduler.asking import day_of
     from stoma.scheduler.outlook import bounds
     from stoma.scheduler.zones import zone_of
 

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stoma import __version__
+from stoma.cli import completing
 from stoma.cli.context import beside_running, config_option, json_option, load, load_despite
+from stoma.cli.log_options import Logging, log_options
 from stoma.cli.output import (
     USAGE,
     WELL,
@@ -26,6 +28,7 @@ from stoma.cli.output import (
     stoma_command,
     tell,
 )
+from stoma.cli.program import Program
 
 if TYPE_CHECKING:
     from stoma.api.server import Server
@@ -34,8 +37,8 @@ if TYPE_CHECKING:
     from stoma.scheduler.manager import Scheduler
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("task_ids", nargs=-1, metavar="[TASK]...")
+@click.command(cls=Program, context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("task_ids", nargs=-1, metavar="[TASK]...", shell_complete=completing.tasks)
 @config_option
 @click.option(
     "--once", is_flag=True, help="Run the tasks now, in the foreground, until every run is final; then end."
@@ -44,14 +47,17 @@ if TYPE_CHECKING:
 @click.option(
     "--demo", is_flag=True, help="Run everything now against a local stand-in for the sources; no network."
 )
-@click.option("--preset", "presets", multiple=True, metavar="NAME", help="Use this preset too. Repeatable.")
+@click.option(
+    "--preset", "presets", multiple=True, metavar="NAME", shell_complete=completing.presets,
+    help="Use this preset too. Repeatable.",
+)  # fmt: skip
 @json_option
 @click.option("--host", help="Listen on this address instead of api.host.")
 @click.option(
     "--port", type=click.IntRange(0, 65535), help="Listen on this port instead of api.port; 0: any free one."
 )
 @click.option("--no-server", is_flag=True, help="Run the scheduler without the control server.")
-@click.option("--log-level", default="INFO", show_default=True, help="TRACE, DEBUG, INFO, WARNING or ERROR.")
+@log_options
 @click.version_option(__version__, prog_name="stoma-run")
 @reporting
 def main(
@@ -65,17 +71,13 @@ def main(
     host: str | None,
     port: int | None,
     no_server: bool,
-    log_level: str,
+    log: Logging,
 ) -> None:
     """Collect data until SIGTERM or Ctrl-C.
 
     With --once [TASK]...: run those tasks now (without names: the tasks of --preset, else every task that is
     switched on), show what came of it, and end with 0 when all completed, else with 1.
     """
-    from stoma.log import LEVELS, set_up
-
-    if log_level.upper() not in LEVELS:
-        raise click.BadParameter(f"one of {', '.join(LEVELS)}", param_hint="--log-level")
     if task_ids and not once:
         raise click.UsageError(
             f"to run {task_ids[0]} now, add --once; stoma-run alone runs everything on schedule"
@@ -84,10 +86,10 @@ def main(
         raise click.UsageError("--once runs tasks and --check only judges the files: choose one")
     if as_json and not (once or check):
         raise click.UsageError("--json goes with --once or --check")
-    set_up("WARNING" if once and log_level == "INFO" else log_level)
     if check:
         with aside(as_json):
             leave(_check(config_file, presets, as_json))
+    log.begin(quiet=once)
     with aside(as_json), ExitStack() as stack:
         redirect = None
         if demo:
@@ -186,6 +188,7 @@ def _next(task: dict[str, Any], config: Config) -> str:
 def _check(config_file: Path | None, presets: Sequence[str], as_json: bool) -> int:
     """Judge what is on disk; gives the exit code."""
     from stoma.errors import ConfigError
+    from stoma.notify.sending import waiting
     from stoma.references import unset
     from stoma.scheduler.config import blocked_reason
     from stoma.scheduler.files import credentials_in, passwords_in, shown_name
@@ -204,6 +207,7 @@ def _check(config_file: Path | None, presets: Sequence[str], as_json: bool) -> i
         for told in (passwords_in, credentials_in)
         for problem in told(path.read_text(encoding="utf-8-sig"), shown_name(path, config.base))
     ]
+    warnings += waiting(config)
     if as_json:
         told = [warning.as_dict() for warning in warnings]
         print_json(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from stoma.cli import completing
 from stoma.cli.context import config_option, demo_option, json_option, opened
 from stoma.cli.output import NOT_COMPLETE, leave, local, print_json, print_table, reporting, tell
 from stoma.scheduler.base import Run, TaskStatus
@@ -26,7 +27,7 @@ CANCEL_SECONDS = 10.0
 
 
 @click.command()
-@click.argument("task_id", required=False, metavar="[TASK]")
+@click.argument("task_id", required=False, metavar="[TASK]", shell_complete=completing.tasks)
 @click.option(
     "--status", type=click.Choice([str(status) for status in TaskStatus]), help="Only those that stand so."
 )
@@ -87,7 +88,9 @@ def runs(
 
 
 @click.command()
-@click.argument("run_id", type=click.IntRange(1, MOST_RUN_ID), metavar="RUN")
+@click.argument(
+    "run_id", type=click.IntRange(1, MOST_RUN_ID), metavar="RUN", shell_complete=completing.open_runs
+)
 @click.option("--no-wait", is_flag=True, help="Do not wait for a run under way to stop.")
 @config_option
 @demo_option
@@ -115,7 +118,9 @@ def cancel(run_id: int, no_wait: bool, config_file: Path | None, demo: bool, as_
 
 
 @click.command()
-@click.argument("run_id", type=click.IntRange(1, MOST_RUN_ID), metavar="RUN")
+@click.argument(
+    "run_id", type=click.IntRange(1, MOST_RUN_ID), metavar="RUN", shell_complete=completing.ended_runs
+)
 @config_option
 @demo_option
 @json_option

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from stoma.cli import completing
 from stoma.cli.context import config_option, demo_option, json_option, load, opened
+from stoma.cli.log_options import Logging, log_options
 from stoma.cli.output import (
     DEGRADED,
+    INTERRUPTED,
     NOT_COMPLETE,
     WELL,
     aside,
@@ -25,6 +28,7 @@ from stoma.cli.output import (
 )
 
 if TYPE_CHECKING:
+    from stoma.errors import StoreError
     from stoma.stores import Store
 
 FOLLOW_SECONDS = 0.2
@@ -37,11 +41,14 @@ def group() -> None:
 
 @group.command()
 @config_option
-@click.option("--preset", "presets", multiple=True, metavar="NAME", help="Use this preset too. Repeatable.")
+@click.option(
+    "--preset", "presets", multiple=True, metavar="NAME", shell_complete=completing.presets,
+    help="Use this preset too. Repeatable.",
+)  # fmt: skip
 @click.option("--host", help="Listen on this address instead of api.host.")
 @click.option("--port", type=click.IntRange(0, 65535), help="Listen on this port instead of api.port.")
 @click.option("--no-server", is_flag=True, help="Run the scheduler without the control server.")
-@click.option("--log-level", default="INFO", show_default=True, help="TRACE, DEBUG, INFO, WARNING or ERROR.")
+@log_options
 @reporting
 def start(
     config_file: Path | None,
@@ -49,56 +56,82 @@ def start(
     host: str | None,
     port: int | None,
     no_server: bool,
-    log_level: str,
+    log: Logging,
 ) -> None:
     """Start the scheduler and the control server, until Ctrl-C (the same as `stoma-run`)."""
     from stoma.cli import run
-    from stoma.log import LEVELS, set_up
 
-    if log_level.upper() not in LEVELS:
-        raise click.BadParameter(f"one of {', '.join(LEVELS)}", param_hint="--log-level")
-    set_up(log_level)
+    log.begin()
     leave(run.start(run.reader(config_file, presets, host, port), with_server=not no_server))
 
 
 @group.command()
+@click.option("--watch", "is_watching", is_flag=True, help="Show what runs, live, until Ctrl-C.")
 @config_option
 @demo_option
 @json_option
 @reporting
-def status(config_file: Path | None, demo: bool, as_json: bool) -> None:
-    """How things stand. Exit code 0: running; 1: not running; 3: a file is broken or the store does not work."""
-    from stoma.cli.status import show_status, status_despite
+def status(is_watching: bool, config_file: Path | None, demo: bool, as_json: bool) -> None:
+    """How things stand. Exit code 0: running; 1: not running; 3: a file is broken, the disk full, or the store away."""
+    from stoma.cli.status import is_degraded, show_status, status_despite, status_of
     from stoma.errors import ConfigError, StoreError
-    from stoma.scheduler.overview import status_overview
 
+    if is_watching:
+        if as_json:
+            raise click.UsageError("--watch is for people: leave out --json")
+        _watch(config_file, demo=demo)
+        return
     broken: list[dict[str, Any]] = []
+    zone = "UTC"
     try:
         with opened(config_file, demo=demo, warn=False) as here:
-            overview = status_overview(here.config, here.store, here.store.now())
+            overview = status_of(here.config, here.store)
             broken = [problem.as_dict() for problem in here.errors]
+            zone = here.config.timezone
     except ConfigError as error:
         # A scheduler that runs goes on with the text before; what it does is still in the store.
-        found = status_despite(config_file)
+        broken = [problem.as_dict() for problem in error.problems]
+        try:
+            found = status_despite(config_file)
+        except StoreError as away:
+            _tell_away(away, broken, as_json=as_json)
         if found is None:
             raise
         overview = found
-        broken = [problem.as_dict() for problem in error.problems]
     except StoreError as error:
-        if as_json:
-            print_json({"running": None, "error": error.message, "hint": error.hint})
-        else:
-            tell_error(error.message, error.hint)
-        leave(DEGRADED)
+        _tell_away(error, [], as_json=as_json)
     known = {json.dumps(error, sort_keys=True) for error in overview["config"]["errors"]}
     overview["config"]["errors"] += [e for e in broken if json.dumps(e, sort_keys=True) not in known]
     if as_json:
         print_json(overview)
     else:
-        show_status(overview)
-    if overview["config"]["errors"] or overview["silent"]:
+        show_status(overview, zone)
+    if is_degraded(overview):
         leave(DEGRADED)
     leave(WELL if overview["running"] else NOT_COMPLETE)
+
+
+def _tell_away(error: StoreError, broken: list[dict[str, Any]], *, as_json: bool) -> NoReturn:
+    """All that can be said without the store."""
+    from stoma.cli.status import tell_broken
+
+    if as_json:
+        found = {"running": None, "error": error.message, "hint": error.hint}
+        print_json(found | ({"config": {"errors": broken}} if broken else {}))
+    else:
+        tell_broken(broken)
+        tell_error(error.message, error.hint)
+    leave(DEGRADED)
+
+
+def _watch(config_file: Path | None, *, demo: bool) -> None:
+    from stoma.cli.watch import watch
+
+    with opened(config_file, demo=demo, must_exist=True) as here:
+        try:
+            watch(here.store, here.config.timezone)
+        except KeyboardInterrupt:
+            leave(INTERRUPTED)
 
 
 @group.command("list-tasks")
@@ -139,7 +172,7 @@ def list_tasks(config_file: Path | None, demo: bool, as_json: bool) -> None:
 
 
 @group.command("run-task")
-@click.argument("task_id")
+@click.argument("task_id", shell_complete=completing.tasks)
 @click.option("--no-wait", is_flag=True, help="With a running scheduler: queue the run and return at once.")
 @config_option
 @demo_option
@@ -177,7 +210,7 @@ def run_task(task_id: str, no_wait: bool, config_file: Path | None, demo: bool, 
 
 
 @group.command("enable-task")
-@click.argument("task_id")
+@click.argument("task_id", shell_complete=completing.tasks)
 @config_option
 @demo_option
 @reporting
@@ -188,7 +221,7 @@ def enable_task(task_id: str, config_file: Path | None, demo: bool) -> None:
 
 
 @group.command("disable-task")
-@click.argument("task_id")
+@click.argument("task_id", shell_complete=completing.tasks)
 @config_option
 @demo_option
 @reporting
@@ -223,8 +256,9 @@ def resume(config_file: Path | None, demo: bool) -> None:
 
 @group.command("load-preset")
 @click.option(
-    "--preset", required=True, metavar="NAME", help="default, research, business, development or your own."
-)
+    "--preset", required=True, metavar="NAME", shell_complete=completing.presets,
+    help="default, research, business, development or your own.",
+)  # fmt: skip
 @config_option
 @json_option
 @reporting
@@ -245,9 +279,9 @@ def load_preset(preset: str, config_file: Path | None, as_json: bool) -> None:
 @group.command("add-task")
 @click.argument("task_id")
 @click.argument("name")
-@click.argument("collector", metavar="TYPE")
-@click.argument("schedule")
-@click.option("--priority", help="critical, high, normal or low.")
+@click.argument("collector", metavar="TYPE", shell_complete=completing.collectors)
+@click.argument("schedule", shell_complete=completing.schedules)
+@click.option("--priority", shell_complete=completing.priorities, help="critical, high, normal or low.")
 @click.option(
     "--config", "settings", metavar="JSON", help="What to collect, for example '{\"max_results\": 25}'."
 )
@@ -289,7 +323,7 @@ def add_task(
 
 
 @group.command("remove-task")
-@click.argument("task_id")
+@click.argument("task_id", shell_complete=completing.tasks)
 @config_option
 @reporting
 def remove_task(task_id: str, config_file: Path | None) -> None:
@@ -328,7 +362,6 @@ def _settings(text: str | None) -> dict[str, Any] | None:
 def _follow(store: Store, run_id: int, as_json: bool) -> int:
     """Show a run that a scheduler works on until it is final; gives the exit code."""
     from stoma.cli.once import progress, result_of, show
-    from stoma.cli.output import INTERRUPTED
     from stoma.scheduler.base import TaskStatus
     from stoma.scheduler.overview import is_scheduler_running
     from stoma.scheduler.pipeline import Tally

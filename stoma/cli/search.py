@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from stoma.cli import completing
 from stoma.cli.context import MOMENTS, Opened, config_option, demo_option, json_option, opened
 from stoma.cli.output import console, local, print_json, reporting, several, tell, tell_warning
-from stoma.log import clean
+from stoma.wording import clean
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -62,9 +63,18 @@ class Search(click.Command):
 
 @click.command(cls=Search)
 @click.argument("query", nargs=-1, required=True)
-@click.option("--kind", metavar="KIND", help="Only records of this kind: paper, repository, filing, entry …")
-@click.option("--source", metavar="SOURCE", help="Only records of this source.")
-@click.option("--task", "task_id", metavar="TASK", help="Only what this task has seen.")
+@click.option(
+    "--kind",
+    metavar="KIND",
+    shell_complete=completing.kinds,
+    help="Only records of this kind: paper, repository, filing, entry …",
+)
+@click.option(
+    "--source", metavar="SOURCE", shell_complete=completing.sources, help="Only records of this source."
+)
+@click.option(
+    "--task", "task_id", metavar="TASK", shell_complete=completing.tasks, help="Only what this task has seen."
+)
 @click.option("--since", metavar="WHEN", help=f"Only what was first seen then or later: {MOMENTS}.")
 @click.option("--until", metavar="WHEN", help="Only what was first seen before that.")
 @click.option(
@@ -120,7 +130,8 @@ def search(
         elif found.rows:
             _show(found.rows, node, here.config.timezone)
             if found.has_more:
-                tell(f"there are more than these {len(found.rows)}: --limit shows more of them")
+                these = "this one" if len(found.rows) == 1 else f"these {len(found.rows)}"
+                tell(f"there are more than {these}: --limit shows more of them")
         else:
             for line in _why_none(here.store, text, node, selection):
                 tell(line)

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from stoma.cli import completing
 from stoma.cli.context import config_option, demo_option, json_option, opened
 from stoma.cli.output import console, local, print_json, print_table, reporting, several
-from stoma.log import clean
+from stoma.wording import clean
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -43,7 +44,12 @@ SIGNS = {"-": ("[-", "-]"), "+": ("{+", "+}"), "=": ("", "")}
 
 @click.command()
 @click.argument("record", metavar="ID")
-@click.option("--source", metavar="SOURCE", help="Where several sources have this id: the one that is meant.")
+@click.option(
+    "--source",
+    metavar="SOURCE",
+    shell_complete=completing.sources,
+    help="Where several sources have this id: the one that is meant.",
+)
 @config_option
 @demo_option
 @json_option

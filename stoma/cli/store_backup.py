@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from stoma.cli.context import config_option, demo_option, json_option, opened
-from stoma.cli.output import print_json, reporting, tell
+from stoma.cli.output import print_json, reporting, several, tell
 from stoma.cli.waiting import waiting
 
 
@@ -50,4 +50,4 @@ def backup(file: Path, force: bool, config_file: Path | None, demo: bool, as_jso
         print_json({**told, "rows": counts})
         return
     tell(f"{file}: {size / 2**20:,.1f} MB in {seconds:.1f} s, looked through and whole")
-    tell(f"{counts['records']} records, {counts['runs']} runs")
+    tell(f"{several(counts['records'], 'record')}, {several(counts['runs'], 'run')}")

@@ -64,12 +64,15 @@ def check(config_file: Path | None, demo: bool, as_json: bool) -> None:
         print_json(told | {"well": not damaged, "checks": [finding.as_dict() for finding in found]})
     else:
         tell(broke or f"{told['place']}: {told['version']}, schema {told['schema']}")
-        rows = [
-            (one.name, "well" if one.is_well else f"{one.count} wrong", one.means, one.example)
-            for one in found
-        ]
+        rows = [(one.name, _result(one), one.means, one.example) for one in found]
         print_table(("what", "result", "what has to be", "one that is not"), rows, empty="")
         for finding in damaged:
             tell(f"{finding.name}: {finding.hint}")
     if damaged:
         leave(NOT_COMPLETE)
+
+
+def _result(one: Finding) -> str:
+    if one.is_well:
+        return "well"
+    return f"{one.count} missing" if one.name == "rights" else f"{one.count} wrong"

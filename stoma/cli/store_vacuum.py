@@ -14,7 +14,7 @@ from stoma.cli.waiting import waiting
 
 ROW_OF = {
     "logs": "log line", "raw": "raw page", "rejects": "reject", "runs": "run", "skips": "skip",
-    "observations": "observation", "records": "record",
+    "observations": "observation", "records": "record", "audit": "audit row",
 }  # fmt: skip
 """What one row of each kind is called."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from stoma.log import clean
+from stoma.wording import clean
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from stoma.cli.output import console
-from stoma.log import clean
+from stoma.wording import clean
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
+from time import monotonic
 from typing import Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
@@ -27,6 +28,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from requests.utils import get_environ_proxies
 
+from stoma import metrics
 from stoma.collectors import addresses, allowance, pages
 from stoma.collectors.answers import (
     PIECE,
@@ -272,6 +274,7 @@ class HttpClient:
         self._wire.renew(shown(asked.url), is_named)
         with self._turn(host) as turn, self._watch.request():
             raw = self._open(asked, host)
+            turn.status = raw.status_code
             try:
                 names = {name.lower(): value for name, value in raw.headers.items()}
                 is_data = 200 <= raw.status_code < 300
@@ -297,7 +300,13 @@ class HttpClient:
         limits = self._limits
         # As long as a request with its waits can last: a killed process holds the connection no longer.
         hold = min(limits.request + 2 * limits.patience, self._watch.left()) + 1.0
-        grant = self._granted(host, timedelta(seconds=hold))
+        began = monotonic()
+        try:
+            grant = self._granted(host, timedelta(seconds=hold))
+        except HostWait as wait:
+            metrics.POSTPONED.add(wait.host)
+            raise
+        metrics.HOST_WAITS.add(grant.host, by=monotonic() - began)
         turn = _Turn()
         try:
             turn.is_sent = self.has_asked = self._is_midway = True
@@ -309,6 +318,7 @@ class HttpClient:
             turn.is_failed = turn.is_sent
             raise
         finally:
+            metrics.REQUESTS.add(grant.host, turn.status_class)
             self._budget.leave(grant, turn.outcome())
 
     def _granted(self, host: str, hold: timedelta) -> Grant:
@@ -414,6 +424,12 @@ class _Turn:
     is_busy: bool = False
     is_failed: bool = False
     told: Allowance | None = None
+    status: int | None = None
+
+    @property
+    def status_class(self) -> str:
+        """The first digit of the status as it is usually written: 2xx; `none` where no answer came."""
+        return f"{self.status // 100}xx" if self.status is not None else "none"
 
     def outcome(self) -> Outcome:
         return Outcome(self.is_sent, self.is_unmodified, self.is_busy, self.is_failed, self.told)

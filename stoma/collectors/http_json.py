@@ -35,6 +35,7 @@ from stoma.errors import HostWait, SourceBusy, SourceRefused, UsageError
 from stoma.paths import Path, path_of
 from stoma.records import CollectorResult
 from stoma.references import REFERENCE, mask
+from stoma.wording import several
 
 if TYPE_CHECKING:
     from stoma.collectors.http import Response
@@ -121,7 +122,7 @@ class HttpJsonCollector(BaseCollector):
             most, is_limit = walk.limit()
             if following is not None and pages >= most:
                 if is_limit:
-                    collection.log(f"ends behind {pages} pages, as max_pages says; there is more")
+                    collection.log(f"ends behind {several(pages, 'page')}, as max_pages says; there is more")
                     following = None
                 else:
                     # The next run counts anew.

@@ -6,8 +6,9 @@ import argparse
 from pathlib import Path
 
 from stoma.errors import ConfigError, StomaError
-from stoma.log import LEVELS, logger, set_up
+from stoma.log import FORMATS, LEVELS, logger, set_up
 from stoma.scheduler.manager import Scheduler
+from stoma.scheduler.sdnotify import Supervisor
 from stoma.signals import stopped_by_signals
 
 
@@ -16,13 +17,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Run the scheduler alone, until SIGTERM or Ctrl-C.")
     parser.add_argument("--config", type=Path, metavar="FILE", help="use this stoma.yaml")
     parser.add_argument("--log-level", type=str.upper, choices=LEVELS, default="INFO")
+    parser.add_argument("--log-format", choices=FORMATS, default="human")
     given = parser.parse_args()
-    set_up(given.log_level)
+    set_up(given.log_level, form=given.log_format)
     try:
+        supervisor = Supervisor.of()
         scheduler = Scheduler(given.config)
+        scheduler.supervisor = supervisor
         with stopped_by_signals(scheduler.ask_to_stop):
             try:
                 scheduler.start()
+                supervisor.ready()
                 scheduler.wait_for_end()
             finally:
                 scheduler.stop()

@@ -95,6 +95,18 @@ class Expect:
 
 
 @dataclass(frozen=True, slots=True)
+class Notify:
+    """Who is told of a trouble, and when."""
+
+    # Names of targets; None: all of them.
+    to: tuple[str, ...] | None = None
+    # How many runs in a row have to fail.
+    after_failures: int = 3
+    on_recovery: bool = True
+    reminders: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Schedule:
     """When a task is due, as it was written: a pattern, and what bends it."""
 
@@ -150,6 +162,7 @@ class Task:
     # A safe expression; an instant at which it is false is skipped.
     when: str | None = None
     expect: Expect = Expect()
+    notify: Notify = Notify()
     run_on_start: bool = False
     enabled: bool = True
     keep_cursor: bool = False

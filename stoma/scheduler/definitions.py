@@ -17,7 +17,7 @@ from stoma.documents.schemas import schema
 from stoma.hosts import BUILT_IN, HostRule, rule_for
 from stoma.paths import path_of
 from stoma.scheduler import calendars, conditions, cron, patterns, timetables
-from stoma.scheduler.base import Dependency, Schedule, Task, TaskPriority
+from stoma.scheduler.base import Dependency, Notify, Schedule, Task, TaskPriority
 from stoma.wording import did_you_mean, shown
 
 CATCH_UP = ("none", "latest", "all")
@@ -182,9 +182,10 @@ def checker(name: str) -> Checker:
     return Checker(schema(name), FORMATS)
 
 
-def base_task(timezone: str, defaults: Mapping[str, Any] | None) -> Task:
+def base_task(timezone: str, defaults: Mapping[str, Any] | None, notify: Notify | None = None) -> Task:
     """What holds for every task that does not say otherwise."""
-    return with_entry(Task(id="", name="", collector="", timezone=timezone), defaults or {})
+    base = Task(id="", name="", collector="", timezone=timezone, notify=notify or Notify())
+    return with_entry(base, defaults or {})
 
 
 def task_from(task_id: str, entry: Mapping[str, Any], base: Task, origin: str) -> Task:
@@ -193,7 +194,7 @@ def task_from(task_id: str, entry: Mapping[str, Any], base: Task, origin: str) -
 
 
 def with_entry(task: Task, entry: Mapping[str, Any]) -> Task:
-    """The task with the keys of an entry; keys inside `retry`, `catch_up` and `expect` replace one by one."""
+    """The task with the keys of an entry; keys inside `retry`, `catch_up`, `expect` and `notify` replace one by one."""
     return replace(task, **{key: _CONVERT[key](task, value) for key, value in entry.items()})
 
 
@@ -214,6 +215,19 @@ def _expect(task: Task, value: Mapping[str, Any]) -> Any:
     if "silence" in found:
         found["silence"] = positive_duration(found["silence"])
     return replace(task.expect, **found)
+
+
+def notify_of(value: Mapping[str, Any], base: Notify | None = None) -> Notify:
+    """Who is told and when; `targets`, which stand beside it at the top, are no part of it."""
+    found = {key: given for key, given in value.items() if key != "targets"}
+    if "to" in found:
+        found["to"] = targets_named(found["to"])
+    return replace(base or Notify(), **found)
+
+
+def targets_named(value: Any) -> tuple[str, ...]:
+    """The names of targets: one or a list."""
+    return (value,) if isinstance(value, str) else tuple(value)
 
 
 def _retry(task: Task, value: Mapping[str, Any]) -> Any:
@@ -265,6 +279,7 @@ _CONVERT: Mapping[str, Callable[[Task, Any], Any]] = {
     "after": lambda _, value: dependencies_of(value),
     "when": _same,
     "expect": _expect,
+    "notify": lambda task, value: notify_of(value, task.notify),
     "run_on_start": _same,
     "enabled": _same,
     "keep_cursor": _same,

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from stoma.log import logger
+from stoma.notify.alerting import Alerting
 from stoma.scheduler.agenda import MOST_OPEN, Refusal
 from stoma.scheduler.base import Run, SkipReason, Task, after_trigger
 from stoma.scheduler.config import Config
@@ -20,8 +21,19 @@ LASTING = frozenset({SkipReason.DISABLED, SkipReason.PAUSED, SkipReason.BLOCKED}
 """Reasons that are the same for each end of an upstream run."""
 
 
+def consequences(config: Callable[[], Config]) -> Callable[[Transaction, Run, datetime], None]:
+    """All that follows from the end of a run, for the store's `runs.on_final`: other runs, and who is told."""
+    following, alerting = Following(config), Alerting(config)
+
+    def each(tx: Transaction, run: Run, now: datetime) -> None:
+        following(tx, run, now)
+        alerting(tx, run, now)
+
+    return each
+
+
 class Following:
-    """Starts the tasks that wait for others; given to the store as `runs.on_final`."""
+    """Starts the tasks that wait for others."""
 
     def __init__(self, config: Callable[[], Config]) -> None:
         self._config = config

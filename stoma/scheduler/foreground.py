@@ -192,7 +192,9 @@ class Foreground:
     def _work(self, run: Run, task: Task, control: Control) -> None:
         ended, failure = None, None
         try:
-            with logger.contextualize(subject=f"{task.id} #{run.id}: ", run=run.id, worker=self):
+            with logger.contextualize(
+                subject=f"{task.id} #{run.id}: ", task=task.id, run=run.id, attempt=run.attempt, worker=self
+            ):
                 ended = execute(run, task, self._around, control)
                 if ended is not None:
                     report(ended)

@@ -17,6 +17,9 @@ from stoma.stores.base import Transaction
 SINCE = "gone since"
 """How the reason begins for which such a task is blocked."""
 
+SOURCE_GONE = "the source is gone"
+"""The reason of the run that found it out."""
+
 
 def note(tx: Transaction, run: Run, task: Task, said: str, now: datetime) -> None:
     """Keep that the source of a task is gone, in the transaction that ends the run which found it out."""

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from time import monotonic
 
+from stoma import metrics
 from stoma.errors import StomaError, StoreUnavailable
 from stoma.log import log_details, logger
 from stoma.scheduler.overview import is_scheduler_running
@@ -111,6 +112,7 @@ class Indexing:
             if count is None:
                 break
             taken += count
+            metrics.INDEXED.add(by=count)
             before, last = last, search.last_queued()
             if last is not None and last > before:
                 self._ending.wait(RESTS * (monotonic() - began))

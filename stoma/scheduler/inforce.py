@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from stoma.errors import ConfigError, Problem, StomaError
-from stoma.log import log_details, logger
+from stoma.log import log_details, logger, tell_always
 from stoma.scheduler import dependencies
 from stoma.scheduler.base import Task
 from stoma.scheduler.choosing import choose
@@ -65,7 +65,10 @@ class InForce:
     ) -> None:
         self.config = config
         self.generation = 1
+        tell_always(generation=self.generation)
         self.errors: list[Problem] = []
+        # Since when there are any, on the clock of `monotonic`.
+        self.broken_since: float | None = None
         self.restart_needed: list[str] = []
         # The texts of the files in force.
         self.texts: Mapping[Path, Text] = loader.texts(config, {}) if loader is not None else {}
@@ -166,6 +169,8 @@ class InForce:
 
     def _tell(self, problems: list[Problem]) -> None:
         before, self.errors = self.errors, problems
+        if not (before and problems):
+            self.broken_since = self._monotonic() if problems else None
         for problem in problems:
             if problem not in before:
                 logger.error("an edit is not taken up, the old text stays in force: {}", problem)
@@ -186,6 +191,7 @@ class InForce:
             return None
         self._compare_with_start(fresh)
         self.generation += 1
+        tell_always(generation=self.generation)
         return change
 
     def _still_here(self, fresh: Config) -> dict[str, Task]:

@@ -20,7 +20,7 @@ from stoma.scheduler.settings import Keep
 from stoma.stores import Store
 from stoma.stores.keeping import CLOCK, HELD, SWEPT, Step, midnight
 
-LOGS, REJECTS, RAW = EXPIRING = ("logs", "rejects", "raw")
+LOGS, REJECTS, AUDIT, RAW = EXPIRING = ("logs", "rejects", "audit", "raw")
 """Kinds whose oldest rows are the first."""
 
 EVERY = timedelta(days=1)
@@ -54,6 +54,7 @@ class Limits:
     rejects: datetime | None
     observations: datetime | None
     records: datetime | None
+    audit: datetime | None
 
 
 def limits(keep: Keep, now: datetime) -> Limits:
@@ -70,6 +71,8 @@ def limits(keep: Keep, now: datetime) -> Limits:
         rejects=before(keep.rejects),
         observations=midnight(thinned) if thinned is not None else None,
         records=before(keep.records),
+        # Who ran a task by hand is told for as long as the run.
+        audit=runs,
     )
 
 
@@ -130,7 +133,7 @@ class Keeper:
         now, found = self._store.now(), Counter[str]()
         wanted = limits(keep, now)
         found[RAW] = self._store.keeping.count_old(RAW, now=now)
-        for kind in (LOGS, REJECTS):
+        for kind in (LOGS, REJECTS, AUDIT):
             if (before := getattr(wanted, kind)) is not None:
                 found[kind] = self._store.keeping.count_old(kind, before=before)
         for kind in SWEPT:

@@ -80,7 +80,7 @@ def existing_store(config: Config) -> Store | None:
 
 def store_despite(loader: Loader) -> Store | None:
     """The store that a broken stoma.yaml names, or named last, as well as can be told; None where there is none yet."""
-    return existing_store(_at(loader, _store_url(loader.main)))
+    return existing_store(_at(loader, store_url_in(loader.main)))
 
 
 def running_url(loader: Loader, besides: str | None = None) -> str | None:
@@ -200,7 +200,7 @@ def _block(path: Path, key: str) -> str:
     return "\n".join(found)
 
 
-def _store_url(path: Path) -> str | None:
+def store_url_in(path: Path) -> str | None:
     """The store's address in a file that may be broken elsewhere; None where it cannot be told."""
     document = read(path)
     if isinstance(document.data, dict) and "store" not in document.data:

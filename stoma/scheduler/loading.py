@@ -16,7 +16,7 @@ from stoma.resources import NAME
 from stoma.scheduler import definitions, dependencies, files, owncode
 from stoma.scheduler.base import Task
 from stoma.scheduler.settings import BUILT_IN_PRESET, CONTACT, Api, Config, Keep
-from stoma.wording import shown
+from stoma.wording import did_you_mean, shown
 
 
 class Source:
@@ -111,10 +111,12 @@ class Loading:
         if main is not None and self.path is not None:
             checks = (self._check_hosts, self._check_api, self._check_store)
             faults = [problem for check in checks for problem in check(main, settings)]
+            self._check_targets(main, settings)
             if faults:
                 self.own[self.path] = [*self.own.get(self.path, ()), *faults]
         self._stop_if_faulty(despite_obstacles=despite_obstacles)
-        base = definitions.base_task(settings.get("timezone", "UTC"), settings.get("defaults"))
+        notify = definitions.notify_of(settings.get("notify") or {})
+        base = definitions.base_task(settings.get("timezone", "UTC"), settings.get("defaults"), notify)
         tasks: dict[str, Task] = {}
         for source, _ in self._sources:
             tasks.update(source.tasks(base))
@@ -280,6 +282,35 @@ class Loading:
                 place += (number,)
             self._problems.append(document.problem(place, message))
 
+    def _check_targets(self, main: Document, settings: Mapping[str, Any]) -> None:
+        """Who is to be told has to be declared; each fault is told where it is written."""
+        if self.own:
+            return  # what is not in order may be what declares it
+        known = list((settings.get("notify") or {}).get("targets") or {})
+        written: list[tuple[Document, tuple[str, ...]]] = [
+            (main, ("notify",)),
+            (main, ("defaults", "notify")),
+        ]
+        written += [
+            (source.document, ("tasks", task_id, "notify"))
+            for source, _ in self._sources
+            for task_id, entry, _ in source.entries
+            if entry.get("notify")
+        ]
+        for document, place in written:
+            found = document.data
+            for key in place:
+                found = (found or {}).get(key)
+            to = (found or {}).get("to", [])
+            for number, name in enumerate(definitions.targets_named(to)):
+                if name not in known:
+                    near = did_you_mean(name, known)
+                    message = f'{".".join(map(str, place))}.to: there is no target "{shown(name)}"{near}'
+                    where: tuple[str | int, ...] = (*place, "to")
+                    where += () if isinstance(to, str) else (number,)
+                    hint = "" if near else "declare it under notify.targets in stoma.yaml"
+                    self._problems.append(document.problem(where, message, hint))
+
     def _check_hosts(self, main: Document, settings: Mapping[str, Any]) -> Iterator[Problem]:
         hosts = settings.get("hosts")
         for host in hosts if isinstance(hosts, dict) else ():
@@ -353,8 +384,14 @@ def _settings(given: Mapping[str, Any], *, built_in: bool) -> dict[str, Any]:
             api.get("port", 8000),
             tuple(api.get("hosts") or ()),
             tuple(api.get("tokens") or ()),
+            (api.get("public_url") or "").rstrip("/"),
         ),
         "hosts": definitions.host_rules(given.get("hosts")),
+        "targets": {
+            name: definitions.targets_named(written)
+            for name, written in ((given.get("notify") or {}).get("targets") or {}).items()
+        },
+        "notify": definitions.notify_of(given.get("notify") or {}),
         "contact": (given.get("identity") or {}).get("contact", CONTACT if built_in else None),
     }
     return found

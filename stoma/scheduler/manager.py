@@ -8,19 +8,22 @@ The loop rings the regular jobs, settles what is due, fills free threads, and sl
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from datetime import datetime, timedelta
 from pathlib import Path
 from time import monotonic, sleep
 
+from stoma import metrics
 from stoma.errors import Blocked, Problem, StoreError
 from stoma.log import log_details, logger
+from stoma.notify.alerting import Watching
+from stoma.notify.notifier import Notifier
 from stoma.scheduler import gone, lastgood
 from stoma.scheduler.base import Run, Task, iso
 from stoma.scheduler.board import Board
 from stoma.scheduler.config import Config, blocked_reason
-from stoma.scheduler.following import Following
+from stoma.scheduler.following import consequences
 from stoma.scheduler.foreground import Foreground
 from stoma.scheduler.handle import Handle, TaskState, followed, started
 from stoma.scheduler.heartbeat import Heartbeat
@@ -39,6 +42,7 @@ from stoma.scheduler.parts import (
 )
 from stoma.scheduler.runlog import FLUSH_SECONDS, RunLog
 from stoma.scheduler.runner import Runner, recover
+from stoma.scheduler.sdnotify import Supervisor
 from stoma.scheduler.settling import settle_due
 from stoma.scheduler.ticker import Ticker
 from stoma.scheduler.uptake import Uptake
@@ -55,8 +59,12 @@ LAST_WORDS_SECONDS = 3.0
 INDEXING_SECONDS = 0.5
 """How long the index of words may still be built when nothing is left of these."""
 
+DELIVERY_SECONDS = 2.0
+"""How long a stop waits for a message that is being sent; after that the next process sends it, as a repeat."""
+
 HEARTBEAT = timedelta(seconds=5)
 RESCAN = timedelta(seconds=2)
+ALERTS = timedelta(seconds=10)
 KEEP = timedelta(seconds=10)
 """How often some of what need not be kept any longer is deleted."""
 
@@ -82,8 +90,10 @@ class Scheduler:
         first = given or lastgood.at_start(reload or Loader())[0]
         self._in_force = InForce(first, reload)
         self.last_tick: float | None = None
+        # Whoever starts this as a process names the one who supervises it.
+        self.supervisor = Supervisor()
         self.store: Store = connect(self.config, clock=clock)
-        self.store.runs.on_final = Following(lambda: self.config)
+        self.store.runs.on_final = consequences(lambda: self.config)
         self.board = Board(lambda: self.config, self.store)
         self.ticker = Ticker()
         self._loop_thread: threading.Thread | None = None
@@ -106,6 +116,8 @@ class Scheduler:
         self.heartbeat = Heartbeat(self.store, self._in_force)
         self._keeper = Keeper(self.store)
         self._indexing = Indexing(self.store)
+        self._watching = Watching(self.store, lambda: self.config)
+        self.notifier = Notifier(self.store, lambda: self.config)
         self._held = ExitStack()
         self._is_held = False
         self._last_now: datetime | None = None
@@ -127,6 +139,7 @@ class Scheduler:
                 (timedelta(seconds=FLUSH_SECONDS), "run logs", self._flush_run_log),
                 (min(HEARTBEAT, self.config.lease / 3), "leases", self.runner.keep),
                 (RESCAN, "rescan", lambda: self.rescan(settled=True)),
+                (ALERTS, "alerts", self._watch),
                 (KEEP, "keeping", lambda: self._keeper.ring(self.config.keep)),
             ):
                 self.ticker.every(interval, name, work)
@@ -143,6 +156,7 @@ class Scheduler:
         self._loop_thread = threading.Thread(target=self._loop, name="scheduler", daemon=True)
         self._loop_thread.start()
         self._indexing.start()
+        self.notifier.start()
 
     def hold(self) -> None:
         """Take the right to be the one scheduler of a SQLite file; raises SchedulerRunning naming who has it."""
@@ -156,6 +170,7 @@ class Scheduler:
         if self._stopping.is_set():
             return
         until = monotonic() + seconds
+        self.supervisor.stopping()
         self._stopping.set()
         self.watcher.stop()
         self.runner.ask_to_stop()
@@ -175,6 +190,7 @@ class Scheduler:
                 self._run_log.close()
                 self._flush_run_log()
                 self.heartbeat.leave(self.runner, self.loaded_at)
+                self.notifier.stop(min(DELIVERY_SECONDS, until - monotonic()))
                 self._indexing.stop(max(INDEXING_SECONDS, until - monotonic()))
         except StoreError as error:
             logger.error("while stopping: {}", error.message)
@@ -210,6 +226,12 @@ class Scheduler:
     def errors(self) -> list[Problem]:
         """What is wrong with the files just now; the text before stays in force."""
         return self._in_force.errors
+
+    @property
+    def broken_seconds(self) -> float:
+        """For how long something has been wrong with the files; 0 where nothing is."""
+        since = self._in_force.broken_since
+        return monotonic() - since if since is not None else 0.0
 
     @property
     def restart_needed(self) -> list[str]:
@@ -330,9 +352,12 @@ class Scheduler:
         pause = 0.0
         while not self._stopping.wait(pause):
             try:
+                began = monotonic()
                 self.turn()
                 self.last_tick = monotonic()
-                most = self.config.check_interval.total_seconds()
+                metrics.TICK.observe(self.last_tick - began)
+                self.supervisor.alive()
+                most = self.supervisor.within(self.config.check_interval.total_seconds())
                 self._wake.wait(self.ticker.idle_seconds(self.store.now(), most))
                 self._wake.clear()
                 pause = 0.0
@@ -341,9 +366,15 @@ class Scheduler:
                     return
                 # Alive and waiting for the store is not dead: `ready` tells the two apart.
                 self.last_tick = monotonic()
-                pause = min(max(1.0, pause * 2), 15.0)
+                self.supervisor.alive()
+                self.supervisor.status(f"the store failed: {error.message}")
+                metrics.TICK_ERRORS.add()
+                metrics.STORE_ERRORS.add()
+                pause = self.supervisor.within(min(max(1.0, pause * 2), 15.0))
+                self.notifier.store_failed(error.message)
                 logger.error("the store failed, trying again in {:.0f} s: {}", pause, error.message)
             except Exception as error:  # the loop must outlive every mistake
+                metrics.TICK_ERRORS.add()
                 pause = min(max(1.0, pause * 2), 15.0)
                 logger.error("the scheduler stumbled, going on in {:.0f} s: {!r}", pause, error)
                 log_details(error)
@@ -381,24 +412,41 @@ class Scheduler:
         if not self.ticker.is_due(now):
             return []
         made = settle_due(self.store, self.ticker, self.config, now)
-        self._changed()
+        self._went_on()
         return made
 
     # -- regular jobs ----------------------------------------------------------------------------------------
 
     def beat(self) -> None:
         """Say that this process lives, in the store and in the state file."""
-        self.heartbeat.beat(self.runner, self.loaded_at)
+        try:
+            self.heartbeat.beat(self.runner, self.loaded_at)
+        except StoreError as error:
+            self.notifier.store_failed(error.message)
+            raise
+        self.notifier.store_works()
+        self.supervisor.status(
+            sentence(
+                len(self.config.tasks), len(self.runner.working), self.errors, paused=self.runner.is_paused
+            )
+        )
 
     def rescan(self, *, settled: bool = False) -> None:
         """Take up edited files; what is broken is reported and stays as it was.
 
         `settled` leaves files alone that somebody seems to be writing just now.
         """
+        before = self.generation
         if self._uptake.rescan(self.tick, settled=settled):
             self._changed()
             self.beat()
+        if self.generation != before:
+            self.supervisor.reloaded()
         self.watcher.aim(self.config)
+
+    def _watch(self) -> None:
+        if self._watching.look(self.errors, self._around.network):
+            self.notifier.wake()
 
     def _files_stirred(self) -> None:
         self._stirred.set()
@@ -417,9 +465,15 @@ class Scheduler:
         self.heartbeat.note_change()
         self.board.forget()
 
+    def _went_on(self) -> None:
+        """The same by itself, which may be hundreds of times a second."""
+        self.heartbeat.note_change()
+        self.board.stir()
+
     def _run_ended(self, run: Run) -> None:
-        self._changed()
+        self._went_on()
         self._indexing.note()
+        self.notifier.wake()
         self._wake.set()
 
     def take_up(self, now: datetime) -> None:
@@ -435,6 +489,14 @@ class Scheduler:
                 continue
             if not self.store.runs.open_of(task.id):
                 self.store.runs.add(hand_run(task, "run_on_start"), now)
+
+
+def sentence(tasks: int, working: int, errors: Sequence[Problem], *, paused: bool) -> str:
+    """What a supervisor shows of a scheduler."""
+    if errors:
+        return f"a file is broken, all goes on as before the edit: {errors[0]}"
+    told = f"{tasks} {'task' if tasks == 1 else 'tasks'}, {working or 'none'} running"
+    return f"{told}, paused" if paused else told
 
 
 def _path(given: object) -> Path | None:

@@ -34,6 +34,8 @@ class Network:
         self._failed: dict[str, datetime] = {}
         self._since: datetime | None = None
         self._wait = FIRST_WAIT
+        # When a public host answered last.
+        self.answered_at: datetime | None = None
         # When the next run may try, or when the one that does counts as lost.
         self._next: datetime | None = None
         self._is_probing = False
@@ -84,7 +86,7 @@ class Network:
         if not is_public(budget_name(host)):
             return False
         with self._lock:
-            was_out = self._since is not None
+            was_out, self.answered_at = self._since is not None, now
             self._failed, self._since, self._next, self._is_probing = {}, None, None, False
             return was_out
 

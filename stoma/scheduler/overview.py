@@ -10,11 +10,11 @@ from typing import Any
 from stoma import own
 from stoma.scheduler import gone
 from stoma.scheduler.base import Run, Switches, Task, TaskStatus, iso
-from stoma.scheduler.config import Config, blocked_reason, schedule_hash
-from stoma.scheduler.outlook import next_run
+from stoma.scheduler.config import Config, blocked_reason
 from stoma.scheduler.owner import Owner, is_gone, this_process
+from stoma.scheduler.remembered import Remembered
 from stoma.stores import Store
-from stoma.stores.agenda import CLOCK_FAULT
+from stoma.stores.agenda import ASKED_SINGLY, CLOCK_FAULT
 from stoma.stores.base import Row
 
 AT_ONCE = 50
@@ -24,25 +24,53 @@ SILENT_AFTER = timedelta(seconds=30)
 """A scheduler that has not been heard of for this long does not count as running."""
 
 
-def task_overview(config: Config, store: Store, now: datetime, *ids: str) -> list[dict[str, Any]]:
+def task_overview(
+    config: Config,
+    store: Store,
+    now: datetime,
+    *ids: str,
+    remembered: Remembered | None = None,
+    at_once: int = AT_ONCE,
+    wait: bool = True,
+) -> list[dict[str, Any]]:
     """Every task, or those with these ids, with its state, next and last run."""
-    return [row for part in in_parts(config, store, now, ids or config.tasks) for row in part]
+    parts = in_parts(config, store, now, ids or config.tasks, remembered, at_once, wait=wait)
+    return [row for part in parts for row in part]
 
 
 def in_parts(
-    config: Config, store: Store, now: datetime, ids: Iterable[str]
+    config: Config,
+    store: Store,
+    now: datetime,
+    ids: Iterable[str],
+    remembered: Remembered | None = None,
+    at_once: int = AT_ONCE,
+    *,
+    wait: bool = True,
 ) -> Iterator[list[dict[str, Any]]]:
-    """The same, a few tasks at a time: between two parts whoever has patience can let others work."""
+    """The same, a few tasks at a time: between two parts whoever has patience can let others work.
+
+    `remembered` is what whoever asks again and again keeps; without `wait` code that is being imported will do.
+    """
+    known = remembered or Remembered()
     switches = store.agenda.switches()
     # What this process does not run, the scheduler may know.
     code = _code_told(store, now) if own.is_unread() else {}
     names = iter(ids)
-    while part := [config.tasks[task_id] for task_id in islice(names, AT_ONCE)]:
+    while part := [config.tasks[task_id] for task_id in islice(names, at_once)]:
         keys = [task.id for task in part]
-        last, agenda = store.runs.last_of_each(keys), store.agenda.accounted(keys)
+        last = known.last_runs(store.runs, keys) if remembered else store.runs.last_of_each(keys)
+        agenda = store.agenda.accounted(keys if len(keys) <= ASKED_SINGLY else None)
         yield [
             describe(
-                task, config, last.get(task.id), switches, _accounted(task, agenda, now), code.get(task.id)
+                task,
+                config,
+                last.get(task.id),
+                switches,
+                _accounted(task, agenda, now, known),
+                known,
+                code.get(task.id),
+                wait=wait,
             )
             for task in part
         ]
@@ -54,7 +82,10 @@ def describe(
     last: Run | None,
     switches: Switches,
     accounted_until: datetime,
+    remembered: Remembered,
     code: str | None = None,
+    *,
+    wait: bool = True,
 ) -> dict[str, Any]:
     """One task with its next run after `accounted_until`; `code` says why its own code cannot be used, as far as known.
 
@@ -62,8 +93,8 @@ def describe(
     """
     switch = switches.tasks.get(task.id)
     enabled = switch.is_on if switch else task.enabled
-    blocked = blocked_reason(task, config) or code or gone.told(task, switches.gone.get(task.id))
-    due = next_run(task, accounted_until) if enabled and blocked is None else None
+    blocked = blocked_reason(task, config, wait=wait) or code or gone.told(task, switches.gone.get(task.id))
+    due = remembered.next_run(task, accounted_until) if enabled and blocked is None else None
     status: str | None = str(last.status) if last else None
     if blocked and (last is None or last.status.is_final):
         status = "blocked"
@@ -91,12 +122,12 @@ def _code_told(store: Store, now: datetime) -> dict[str, str]:
     }
 
 
-def _accounted(task: Task, agenda: Mapping[str, Row], now: datetime) -> datetime:
+def _accounted(task: Task, agenda: Mapping[str, Row], now: datetime, known: Remembered) -> datetime:
     """From when on the next run is to be sought: a clock that was ahead has dealt with what lies before."""
     row = agenda.get(task.id)
     if (
         row is None
-        or row["schedule_hash"] != schedule_hash(task)
+        or row["schedule_hash"] != known.schedule_hash(task)
         or row["accounted_until"] - now > CLOCK_FAULT
     ):
         return now
@@ -145,11 +176,15 @@ def is_scheduler_running(store: Store, now: datetime) -> bool:
 
 
 def status_overview(
-    config: Config, store: Store, now: datetime, tasks: Sequence[Mapping[str, Any]] | None = None
+    config: Config,
+    store: Store,
+    now: datetime,
+    tasks: Sequence[Mapping[str, Any]] | None = None,
+    counts: Mapping[str, int] | None = None,
 ) -> dict[str, Any]:
     """The whole in one answer: is a scheduler running, what does it do, what is wrong with the files.
 
-    `tasks` is what `task_overview` gave, where that was asked already.
+    `tasks` is what `task_overview` gave and `counts` how many records of each kind there are, where that is known.
     """
     nodes = live_nodes(store, now)
     tasks = task_overview(config, store, now) if tasks is None else tasks
@@ -199,7 +234,7 @@ def status_overview(
             for task in tasks
             if task["status"] == "blocked" and str(task["reason"]).startswith(gone.SINCE)
         ],
-        "records": store.records.count_by_kind(),
+        "records": store.records.count_by_kind() if counts is None else dict(counts),
         "store": store.dialect,
         "now": iso(now),
     }

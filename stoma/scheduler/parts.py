@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,9 @@ from stoma.stores import Store, open_store
 from stoma.stores.addresses import split_schema, sqlite_path
 
 DEMO_FOLDER = "stoma-demo"
+
+NO_ROOM = 1_000_000
+"""Bytes below which a disk counts as full: the next transaction may need as much."""
 
 
 def data_folder(config: Config) -> Path:
@@ -49,6 +54,16 @@ def connect(config: Config, *, clock: Callable[[], datetime] | None = None, exis
 def file_of(config: Config) -> Path | None:
     """The file of the store that the configuration names, there or not; None where it is a PostgreSQL."""
     return sqlite_path(split_schema(_url(config))[0], data_folder(config))
+
+
+def full_disk(config: Config) -> Path | None:
+    """The folder of the store or of the state file whose disk is full, for people; None where there is room."""
+    with suppress(OSError):
+        path = file_of(config)
+        for folder in dict.fromkeys((data_folder(config), *([path.parent] if path else []))):
+            if shutil.disk_usage(folder).free < NO_ROOM:
+                return folder
+    return None
 
 
 def _url(config: Config) -> str:

@@ -20,7 +20,7 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from stoma import collectors, own
+from stoma import collectors, metrics, own
 from stoma.collectors.base import BaseCollector, Collection, Deadline, Progress
 from stoma.collectors.patience import Clock
 from stoma.errors import (
@@ -31,6 +31,7 @@ from stoma.errors import (
     SourceGone,
     StomaError,
     Stopped,
+    StoreError,
     StoreUnavailable,
 )
 from stoma.hosts import HostRule, hosts_named
@@ -38,6 +39,7 @@ from stoma.log import logger
 from stoma.references import resolve, unset
 from stoma.scheduler import gone, outage, yielded
 from stoma.scheduler.base import Run, Task, TaskStatus
+from stoma.scheduler.counting import count_page
 from stoma.scheduler.making import make
 from stoma.scheduler.marks import belongs, fingerprint, full_fingerprint
 from stoma.scheduler.merging import merged
@@ -136,6 +138,8 @@ def execute(run: Run, task: Task, around: Surroundings, control: Control) -> Run
         logger.warning("run {} of {} was taken over; nothing more is written", run.id, task.id)
         return None
     except BaseException as error:  # collectors and normalizers may be anybody's code, and call sys.exit
+        if isinstance(error, StoreError):
+            metrics.STORE_ERRORS.add()
         now = around.store.now()
         end = outage.judge(around.network, run, error, now) or judge_error(
             run, task, error, now, waits=not around.keeps_retries
@@ -186,7 +190,8 @@ def judge_error(run: Run, task: Task, error: BaseException, now: datetime, *, wa
         return End(TaskStatus.SKIPPED, reason=f"blocked: {error.message}", error=text, is_try=False)
     again = next_try(task.retry, run.attempt, error, now, key=task.id)
     if again is None:
-        return End(TaskStatus.FAILED, error=text)
+        reason = gone.SOURCE_GONE if isinstance(error, SourceGone) and run.is_live else None
+        return End(TaskStatus.FAILED, reason=reason, error=text)
     return End(TaskStatus.PENDING, "waiting for the next try", text, again, attempt_status="failed")
 
 
@@ -268,6 +273,7 @@ def _collect(run: Run, task: Task, around: Surroundings, control: Control) -> Ru
             page = make(result, normalizer, task, validators, may_skip=raw is None)
             records = merged(normalizer, page.records, store.records)
             ended = saving.page(page.result, records, page.rejects, made=page.count)
+            count_page(task.id, saving.outcome)
             http.committed()
             outage.answered(around.network, store, run, collection.now)
             tally.pages += 1

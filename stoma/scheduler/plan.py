@@ -5,6 +5,7 @@ References stay unresolved; passwords and tokens that were written out are starr
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import datetime, timedelta
@@ -22,6 +23,15 @@ from stoma.stores.base import Row
 from stoma.wording import without_passwords
 
 ADDED, REMOVED, CHANGED = "added", "removed", "changed"
+
+_SECRET_KEY = re.compile(
+    r"config\.(?!fields\.|measures\.|paging\.)(?:.*[._-])?"
+    r"(?:token|passw\w*|secret|credentials?|authori[sz]ation|cookie|api[-_]?key)",
+    re.IGNORECASE,
+)
+_SECRET_IN_QUERY = re.compile(
+    r"(?<=[?&])((?:[\w.-]*[._-])?(?:token|passw\w*|secret|api[-_]?key))=[^&#\s]+", re.IGNORECASE
+)
 
 UNSEEN = frozenset({"id", "origin"})
 """Fields of a task that say nothing about what it does."""
@@ -128,11 +138,19 @@ def edits(old: Task, new: Task) -> list[Edit]:
     return list(_differences(dict(_flat(old)), dict(_flat(new))))
 
 
+def definition(task: Task) -> dict[str, str | None]:
+    """Each key of a task as it is written in YAML; None for one that is not set."""
+    return {key: _starred(key, text) for key, text in _flat(task)}
+
+
 def settings_of(config: Config) -> dict[str, str | None]:
     """The settings beside the tasks, as they are written in stoma.yaml."""
     found: dict[str, str | None] = {key: _text(of(config)) for key, of in AT_START_ONLY.items()}
     found["api.tokens"] = ", ".join(map(_token, config.api.tokens)) or None
     found |= {f"hosts.{key}": text for key, text in _flat_mapping(config.hosts)}
+    found["api.public_url"] = config.api.public_url or None
+    found |= {f"notify.targets.{name}": _text(references) for name, references in config.targets.items()}
+    found |= dict(_leaves("notify", config.notify))
     found["identity.contact"] = _text(config.contact)
     found["presets"] = _text(config.presets)
     found["include"] = _text(config.include)
@@ -177,7 +195,7 @@ def _anew(task: Task, cursor: Row | None, progress: Row | None) -> str | None:
 def _differences(old: Mapping[str, str | None], new: Mapping[str, str | None]) -> Iterator[Edit]:
     for key in {**old, **new}:
         if old.get(key) != new.get(key):
-            yield Edit(key, old.get(key), new.get(key))
+            yield Edit(key, _starred(key, old.get(key)), _starred(key, new.get(key)))
 
 
 def _flat(value: Any, prefix: str = "") -> Iterator[tuple[str, str | None]]:
@@ -194,6 +212,15 @@ def _leaves(key: str, value: Any) -> Iterator[tuple[str, str | None]]:
         yield from ((f"{key}.{inner}", text) for inner, text in _flat_mapping(value))
     else:
         yield key, _text(value)
+
+
+def _starred(key: str, text: str | None) -> str | None:
+    """A text without what was written out although it should be a reference, going by the name of its key."""
+    if text is None or REFERENCE.search(text):
+        return text
+    if _SECRET_KEY.fullmatch(key):
+        return "****"
+    return _SECRET_IN_QUERY.sub(r"\1=****", text)
 
 
 def _flat_mapping(value: Mapping[str, Any]) -> Iterator[tuple[str, str | None]]:

@@ -93,7 +93,8 @@ class RunLog:
     def _keep(self, message: Message) -> None:
         record = message.record
         run_id: int = record["extra"]["run"]
-        text = record["message"]
+        library = record["extra"].get("library")
+        text = f"{library}: {record['message']}" if library else record["message"]
         if len(text) > LONGEST_LINE:
             text = mask(text)[: LONGEST_LINE - 1] + "…"
         entry = (run_id, record["time"].timestamp(), record["level"].name, text)

@@ -10,10 +10,12 @@ from datetime import datetime, timedelta
 from functools import partial
 from time import monotonic, sleep
 
+from stoma import metrics
 from stoma.collectors.base import Deadline
 from stoma.errors import StoreError
 from stoma.log import log_details, logger
 from stoma.scheduler.base import Retry, Run, Task, TaskStatus
+from stoma.scheduler.counting import count_end, count_start
 from stoma.scheduler.overview import SILENT_AFTER, other_nodes
 from stoma.scheduler.owner import is_gone
 from stoma.scheduler.pipeline import Control, Surroundings, Tally, execute
@@ -21,6 +23,7 @@ from stoma.scheduler.retry import next_try
 from stoma.stores import Store
 from stoma.stores.base import Transaction
 from stoma.stores.runs import End, Standing, standing_of
+from stoma.wording import several
 
 GRACE_SECONDS = 5.0
 """How long after its deadline a run may still end by itself before its thread counts as hung."""
@@ -98,6 +101,16 @@ class Runner:
         """Slots in use."""
         return len(self._threads)
 
+    @property
+    def slots(self) -> int:
+        """How many runs work at once at most."""
+        return self._slots
+
+    @property
+    def is_paused(self) -> bool:
+        """True while nothing is claimed because everything is paused."""
+        return self._paused
+
     def pause(self, paused: bool) -> None:
         """Claim nothing more, or go on; runs under way end."""
         self._paused = paused
@@ -154,7 +167,7 @@ class Runner:
             sleep(0.02)
         for thread, entry in list(self._working.items()):
             self._give_up(thread)
-            self._around.store.runs.end(entry.run, CUT_OFF, self._around.store.now())
+            count_end(self._around.store.runs.end(entry.run, CUT_OFF, self._around.store.now()))
             logger.warning("run {} of {} did not stop in time; it was cut off", entry.run.id, entry.task.id)
 
     def _claim(self) -> Claimed | None:
@@ -173,6 +186,7 @@ class Runner:
                     self._claim() if thread in self._threads and self._may_claim else None
                 )
         except StoreError as error:
+            metrics.STORE_ERRORS.add()
             # The row keeps its lease until it expires; then it is taken up again.
             logger.log("DEBUG" if self._stopping else "ERROR", "the store failed: {}", error.message)
         except Exception as error:  # a thread that dies in silence would leave its run to its lease
@@ -206,6 +220,7 @@ class Runner:
             return None
         deadline = Deadline(task.timeout.total_seconds())
         entry = Working(run, task, Control(deadline=deadline, standing=claimed.standing))
+        count_start(run)
         following: list[Claimed] = []
         # Where others claim at the same moment the claim may fail, and would take the last page with it.
         if self._around.store.database.one_writer:
@@ -215,10 +230,15 @@ class Runner:
             if self._stopping:
                 entry.control.stopping.set()
         try:
-            with logger.contextualize(subject=f"{task.id} #{run.id}: ", run=run.id, worker=self):
+            with logger.contextualize(
+                subject=f"{task.id} #{run.id}: ", task=task.id, run=run.id, attempt=run.attempt, worker=self
+            ):
+                began = monotonic()
                 ended = execute(run, task, self._around, entry.control)
+                metrics.DURATION.observe(monotonic() - began, task.collector)
                 if ended is not None:
                     report(ended)
+                    count_end(ended)
         finally:
             with self._lock:
                 if self._working.get(thread) is entry:
@@ -243,13 +263,13 @@ class Runner:
             )
         else:
             end = End(TaskStatus.CANCELLED, reason="its task is not declared any more", is_try=False)
-        store.runs.end(run, end, now)
+        count_end(store.runs.end(run, end, now))
 
     def _abandon(self, thread: threading.Thread, entry: Working, end: End, now: datetime) -> None:
         """A thread that hangs in foreign code cannot be killed: its run ends without it."""
         self._give_up(thread)
         entry.control.stopping.set()
-        self._around.store.runs.end(entry.run, end, now)
+        count_end(self._around.store.runs.end(entry.run, end, now))
         logger.error("run {} of {} {}", entry.run.id, entry.task.id, end.error or end.reason)
 
     def _give_up(self, thread: threading.Thread) -> None:
@@ -311,6 +331,7 @@ def recover(
         ended = store.runs.end(run, End(status, error=error, attempt_status="interrupted"), now)
         if ended is not None:
             logger.warning("run {} of {}: {}; {}", run.id, run.task_id, error, status)
+            count_end(ended)
             taken.append(ended)
     for run in store.runs.reserved():
         if run.owner is not None and is_gone(run.owner):
@@ -322,7 +343,7 @@ def report(run: Run) -> None:
     """One log line on how an attempt ended."""
     counts = (
         f"{run.seen} seen, {run.new} new, {run.changed} changed, {run.unchanged} unchanged,"
-        f" {run.rejected} rejected, {run.pages} pages"
+        f" {run.rejected} rejected, {several(run.pages, 'page')}"
     )
     if run.status is TaskStatus.COMPLETED:
         logger.info("completed: {}", counts)

@@ -9,7 +9,7 @@ finish         completed moves the cursor and keeps validators; suspect does nei
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -25,6 +25,10 @@ from stoma.stores.base import Transaction
 from stoma.stores.raw import Batch, save_raw
 from stoma.stores.records import Prepared, save, save_rejects
 from stoma.stores.runs import End, Standing
+from stoma.wording import several
+
+SILENT = "nothing new or changed since"
+"""How the reason begins of a run that found its source silent."""
 
 MOST_REJECTS_KEPT = 100
 """Rejected items kept of one page; all of them are counted."""
@@ -61,6 +65,8 @@ class Saving:
     remark: str = ""
     # Why the first item of this attempt was rejected.
     first_reject: str = ""
+    # What became of the records of the page that was committed last.
+    outcome: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -115,6 +121,7 @@ class Saving:
         self.seen, self.rejected = self.seen + came, self.rejected + len(rejects)
         self.vanished += max(0, len(result.items) - (len(records) if made is None else made) - len(rejects))
         self.first_reject = self.first_reject or next((reject.reason for reject in rejects), "")
+        self.outcome = {"unchanged": result.unmodified, "rejected": len(rejects)}
         if result.next_page is None and not result.items and not rejects:
             # Nothing but the end is left to write, and that is fenced and counts the page too.
             return self.store.database.write(lambda tx: self._finish(tx, now, 1, came, answers))
@@ -129,6 +136,9 @@ class Saving:
                 found = {"new": outcome.new, "changed": outcome.changed, "fresh": outcome.fresh}
                 unchanged = outcome.unchanged + result.unmodified
                 tx.execute("run_page_outcome", id=run.id, unchanged=unchanged, **found)
+                self.outcome = {
+                    **self.outcome, "new": outcome.new, "changed": outcome.changed, "unchanged": unchanged
+                }  # fmt: skip
             elif result.unmodified:
                 nothing = {"new": 0, "changed": 0, "fresh": 0}
                 tx.execute("run_page_outcome", id=run.id, unchanged=result.unmodified, **nothing)
@@ -203,7 +213,8 @@ class Saving:
         seen, rejected = self.seen, self.rejected
         if seen and rejected >= seen:
             first = f" ({self.first_reject})" if self.first_reject else ""
-            return f"every one of {seen} items was rejected{first}; the table rejects says why"
+            every = f"every one of {seen} items was" if seen > 1 else "the only item was"
+            return f"{every} rejected{first}; the table rejects says why"
         if seen and rejected + self.vanished >= seen:
             return f"none of {seen} items became a record: the normalizer gave nothing for {self.vanished} of them"
         least = self.task.expect.min_records
@@ -213,7 +224,7 @@ class Saving:
             may_be_empty = may_be_empty or collectors.kind(self.task.collector).may_be_empty
             least = 1 if self.standing.seen_before and not may_be_empty else 0
         if seen < least:
-            return f"saw {seen} records, expected at least {least}"
+            return f"saw {several(seen, 'record')}, expected at least {least}"
         return None
 
     def _silence(self, tx: Transaction, now: datetime) -> str | None:
@@ -225,7 +236,7 @@ class Saving:
         since = row["since_at"] if row is not None else None
         if since is None or now - since <= longest:
             return None
-        return f"nothing new or changed since {since:%Y-%m-%d %H:%M} UTC, expected within {duration_text(longest)}"
+        return f"{SILENT} {since:%Y-%m-%d %H:%M} UTC, expected within {duration_text(longest)}"
 
 
 def _completed(remark: str) -> End:

@@ -12,7 +12,7 @@ from stoma.errors import NotFound
 from stoma.hosts import HostRule
 from stoma.resources import preset_path
 from stoma.scheduler import files
-from stoma.scheduler.base import Task
+from stoma.scheduler.base import Notify, Task
 from stoma.scheduler.definitions import stable_hash, task_hash
 from stoma.scheduler.dependencies import followers
 
@@ -28,13 +28,15 @@ class Api:
     port: int = 8000
     hosts: tuple[str, ...] = ()
     tokens: tuple[str, ...] = ()
+    # Where people find the dashboard, for links in messages; empty: nowhere.
+    public_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Keep:
     """How long what is stored stays; None: for ever. Raw pages have a time of their own."""
 
-    # Runs with their tries, and skips.
+    # Runs with their tries, skips, and the audit.
     runs: timedelta | None = timedelta(days=180)
     # What was logged while runs were carried out.
     logs: timedelta | None = timedelta(days=30)
@@ -71,6 +73,9 @@ class Config:
     api: Api = Api()
     hosts: Mapping[str, HostRule] = field(default_factory=dict)
     contact: str | None = None
+    # Who can be told, by name: references to addresses; and what holds where a task does not say otherwise.
+    targets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    notify: Notify = field(default_factory=Notify)
     # The presets in force, in order, and the ids of the tasks of each.
     presets: tuple[str, ...] = ()
     preset_tasks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -91,7 +96,7 @@ class Config:
         return [
             self.timezone, self.max_concurrent_tasks, str(self.check_interval), str(self.lease), self.store_url,
             self.synchronous, str(self.raw), str(self.keep), str(self.api), self.contact,
-            {host: str(rule) for host, rule in self.hosts.items()},
+            {host: str(rule) for host, rule in self.hosts.items()}, str(self.targets), str(self.notify),
         ]  # fmt: skip
 
     def _hash_of(self, task: Task) -> str:

@@ -11,12 +11,15 @@ from typing import Any
 from stoma.errors import ConfigError, NotFound, Problem, StoreUnavailable
 from stoma.stores.addresses import split_schema, sqlite_path
 from stoma.stores.agenda import Agenda
+from stoma.stores.audit import Audit
 from stoma.stores.base import Database
 from stoma.stores.files import Files
 from stoma.stores.hosts import Hosts
 from stoma.stores.keeping import Keeping
 from stoma.stores.logs import Logs
+from stoma.stores.looking import Looking
 from stoma.stores.nodes import Nodes
+from stoma.stores.outbox import Alerts, Outbox
 from stoma.stores.questions import Questions
 from stoma.stores.raw import Raw
 from stoma.stores.records import Records
@@ -35,13 +38,17 @@ class Store:
         self.agenda = Agenda(database)
         self.hosts = Hosts(database)
         self.nodes = Nodes(database)
+        self.alerts = Alerts(database)
+        self.outbox = Outbox(database)
         self.files = Files(database)
         self.logs = Logs(database)
+        self.looking = Looking(database)
         self.questions = Questions(database)
         self.raw = Raw(database)
         self.search = Search(database)
         self.validators = Validators(database)
         self.keeping = Keeping(database)
+        self.audit = Audit(database)
 
     @property
     def dialect(self) -> str:

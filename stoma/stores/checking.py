@@ -43,7 +43,13 @@ class Finding:
         return found | {"example": self.example, "hint": "" if self.is_well else self.hint}
 
 
+RIGHTS = Finding("rights", "this user may read and write each table", hint=(
+    "let the owner of the tables run: grant select, insert, update, delete on all tables in schema SCHEMA to ROLE"
+    " (docs/postgres.md)"))  # fmt: skip
+
 CHECKS = (
+    # First: without them what follows cannot be asked.
+    RIGHTS,
     Finding("lost_versions", "no version is left of a record that is gone", hint=(
         "delete them by hand: they are in the way of the record, should it come again")),
     Finding("runs", "what is under way has an owner and a deadline, what is over has an end", hint=REPORT),
@@ -52,7 +58,6 @@ CHECKS = (
     Finding("progress", "what goes on was begun by a run", hint=BACKUP),
     Finding("agenda", "each task is accounted for since its schedule began", hint=REPORT),
     Finding("indexes", "each index is used", hint="build it again: reindex index NAME"),
-    Finding("rights", "this user may read and write each table", hint="grant what is missing (docs/keeping.md)"),
 )  # fmt: skip
 """Each is asked by the statement `check_` and its name; `versions` and `words` come behind them."""
 

@@ -156,7 +156,7 @@ class Keeping:
             return self._look[what](reader, position, before, now, limit)
 
     def expire(self, what: str, before: datetime, now: datetime, limit: int) -> Step:
-        """Delete the first of the `logs` of runs or of the `rejects`, at most `limit`, as far as they are older."""
+        """Delete the first `logs` of runs, `rejects` or rows of the `audit`, at most `limit`, that are older."""
         span = {"before": before, "furthest": now + FURTHEST, "limit": limit, "most": MOST_AHEAD + limit}
         with self._database.reader() as reader:
             found = reader.one(f"{what}_old", **span)
@@ -167,7 +167,7 @@ class Keeping:
         return Step(gone, has_more=gone >= limit)
 
     def count_old(self, what: str, **values: Any) -> int:
-        """How many of the `logs`, `rejects` or `raw` pages could be deleted."""
+        """How many of the `logs`, `rejects`, `raw` pages or rows of the `audit` could be deleted."""
         with self._database.reader() as reader:
             row = reader.one(f"{what}_old_all", **values)
         return int(row["count"]) if row else 0

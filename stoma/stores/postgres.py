@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from time import monotonic
 from typing import Any, cast
 
 import orjson
@@ -19,6 +20,7 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 
 from stoma import __version__
 from stoma.errors import Conflict, StoreUnavailable
+from stoma.metrics import STORE
 from stoma.references import remember
 from stoma.stores.base import Database, Row, chosen, statements
 from stoma.stores.copying_postgres import PostgresSide
@@ -111,13 +113,17 @@ class PostgresDatabase(Database):
 
     @contextmanager
     def transaction(self) -> Iterator[_Session]:
+        began = monotonic()
         with self._translated(), self._pool.connection() as connection, connection.transaction():
             yield _Session(connection, self._statements, self._schema)
+        STORE.observe(monotonic() - began, "write")
 
     @contextmanager
     def reader(self) -> Iterator[_Session]:
+        began = monotonic()
         with self._translated(), self._pool.connection() as connection:
             yield _Session(connection, self._statements, self._schema)
+        STORE.observe(monotonic() - began, "read")
 
     def now(self) -> datetime:
         if self._clock is not None:

@@ -271,6 +271,12 @@ class Runs:
         """The newest live run of each of these tasks that has one."""
         return {run.task_id: run for run in self._runs("run_last_of_each", ids=list(task_ids))}
 
+    def last_marks(self, task_ids: Iterable[str]) -> dict[str, tuple[int, int]]:
+        """Number and fence of the newest live run of each of these tasks that has one."""
+        with self._database.reader() as reader:
+            rows = reader.all("run_last_marks", ids=list(task_ids))
+        return {row["task_id"]: (row["id"], row["fence"]) for row in rows}
+
     def last_of(self, task_id: str) -> Run | None:
         """The newest live run of a task."""
         found = self._runs("run_last_of_task", task_id=task_id)

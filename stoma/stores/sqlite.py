@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from stoma import __version__
 from stoma.errors import Conflict, StoreError, StoreUnavailable
+from stoma.metrics import STORE
 from stoma.stores.base import Database, Transaction, statements
 from stoma.stores.copying_sqlite import SqliteSide
 from stoma.stores.filesystems import refuse_remote
@@ -84,7 +85,8 @@ class SqliteDatabase(Database):
     @contextmanager
     def transaction(self) -> Iterator[Cursor]:
         """As everywhere; those that come while another one is at work share its commit, the costly part of it."""
-        until = time.monotonic() + self._patience
+        began = time.monotonic()
+        until = began + self._patience
         self._take_turn()
         try:
             self._files.check(self._writer)
@@ -99,10 +101,12 @@ class SqliteDatabase(Database):
         finally:
             self._writing.release()
         self._wait_for(group)
+        STORE.observe(time.monotonic() - began, "write")
 
     def write(self, body: Callable[[Transaction], T]) -> T:
         """Whoever gets to write works off what all others who wait here have to write: that spares changing threads."""
-        until = time.monotonic() + self._patience
+        began = time.monotonic()
+        until = began + self._patience
         job = Job(body)
         self._jobs.append(job)
         try:
@@ -119,6 +123,7 @@ class SqliteDatabase(Database):
             raise
         if job.group is not None:
             self._wait_for(job.group)
+        STORE.observe(time.monotonic() - began, "write")
         with translated(self.path):
             return job.result()
 
@@ -249,6 +254,7 @@ class SqliteDatabase(Database):
 
     @contextmanager
     def reader(self) -> Iterator[Cursor]:
+        began = time.monotonic()
         self._files.check()
         with translated(self.path):
             try:
@@ -259,6 +265,7 @@ class SqliteDatabase(Database):
                 yield cursor
             finally:
                 self._idle.append(cursor)
+                STORE.observe(time.monotonic() - began, "read")
                 if self._closed:
                     self._close_idle()
 

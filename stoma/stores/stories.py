@@ -120,7 +120,7 @@ def story(reader: Reader, row: Row) -> Story:
     return Story(
         row,
         list(_versions([*before, row], row["first_seen_at"])),
-        [_measured(reader, key, told) for told in reader.all("story_measures", **key)],
+        [measured(reader, key, told) for told in reader.all("story_measures", **key)],
         reader.all("sightings_of", **key),
     )
 
@@ -202,7 +202,8 @@ def _versions(rows: Sequence[Row], since: datetime) -> list[Version]:
     return found
 
 
-def _measured(reader: Reader, key: dict[str, str], told: Row) -> Measured:
+def measured(reader: Reader, key: dict[str, str], told: Row) -> Measured:
+    """One measure of the record of this key; `told` is its row of `story_measures`."""
     of = key | {"measure": told["measure"]}
     first = reader.one("story_first", **of)
     latest = reader.all("story_observations", **of, limit=MOST_OBSERVATIONS)[::-1]

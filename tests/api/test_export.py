@@ -122,7 +122,7 @@ def test_a_selection(server: Server, scheduler: Scheduler) -> None:
         ("?since=lately", '"lately" is not a moment'),
         ("?view=paper", '"paper" is not a view; did you mean "papers"?'),
         ("?view=papers&kind=entry", "shows records of kind paper"),
-        ("?q=doe", 'there is no parameter "q"'),
+        ("?words=doe", 'there is no parameter "words"'),
         ("?query=", "query: nothing is given"),
         ("?kind=paper&kind=entry", "kind: it is given more than once"),
         ("?view=papers&source=lab", "shows records of arxiv, not lab"),

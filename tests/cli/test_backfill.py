@@ -180,7 +180,7 @@ def test_a_window_that_fails_does_not_hold_up_the_next(stoma: Command, real: Sto
         (("repos", "--from", "2026-02-01", "--to", "2026-01-01"), "lies behind"),
         (("repos", "--from", "2026-01-01", "--to", "2999-01-01"), "is not over yet"),
         (("repos", "--from", "01.02.2026"), "does not match the format"),
-        (("repos",), "Missing option '--from'"),
+        (("repos",), "missing option '--from'"),
         (("repo", *DAYS), 'did you mean "repos"'),
         (("trending", *DAYS), "trending"),
     ],

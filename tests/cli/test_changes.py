@@ -62,6 +62,7 @@ def test_new_ones_that_changed_are_counted(store: Store, clock: Clock) -> None:
 def test_it_fits_the_terminal(
     store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch, columns: int
 ) -> None:
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", str(columns))

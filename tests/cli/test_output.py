@@ -104,3 +104,23 @@ def test_a_terminal_without_the_letters_is_no_reason_to_end() -> None:
 @pytest.mark.parametrize(("count", "said"), [(0, "0 tasks"), (1, "1 task"), (2, "2 tasks")])
 def test_several(count: int, said: str) -> None:
     assert output.several(count, "task") == said
+
+
+def test_forced_colours_make_no_terminal_of_a_pipe() -> None:
+    script = (
+        "from stoma.cli.output import print_table, tell_error;"
+        "print_table(('task', 'status'), [('a', 'completed')], empty='-'); tell_error('no')"
+    )
+    for variables, coloured in (
+        ({}, False),
+        ({"FORCE_COLOR": "1"}, True),
+        ({"FORCE_COLOR": "1", "NO_COLOR": "1"}, False),
+    ):
+        env = {"PATH": "/usr/bin:/bin", "PYTHONPATH": __file__.rpartition("/tests/")[0], "COLUMNS": "10"}
+        result = subprocess.run(
+            [sys.executable, "-c", script], capture_output=True, text=True, check=True, env=env | variables
+        )
+        for text in (result.stdout, result.stderr):
+            assert ("\x1b[" in text) is coloured
+        # Were it a terminal of 10 columns, there would be no table.
+        assert "─" in result.stdout

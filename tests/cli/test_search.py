@@ -71,7 +71,7 @@ def test_what_people_see(stoma: Command, real: Store) -> None:
     assert lines[3] == "  https://example.org/2605.1"
     assert lines[5] == "Another"
     assert "\x1b" not in result.stdout
-    assert "more than these 1" in stoma("search", "attention", "--limit", "1").stdout
+    assert "more than this one" in stoma("search", "attention", "--limit", "1").stdout
     assert stoma("search", "attention", "--newest").stdout.splitlines()[0] == "Another"
 
 
@@ -123,7 +123,7 @@ def test_help_and_options_stay_what_they_are(stoma: Command, real: Store) -> Non
         assert stoma("search", *words).stdout.startswith("Usage: ")
     # The value of an option is no word, whatever it begins with.
     assert "not a moment" in stoma("search", "language", "--since", "-7d").stderr
-    assert "No such option" in stoma("search", "language", "--survey").stderr
+    assert "no such option" in stoma("search", "language", "--survey").stderr
     assert "requires an argument" in stoma("search", "language", "--kind").stderr
 
 

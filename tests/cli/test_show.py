@@ -69,6 +69,7 @@ def test_for_people(store: Store, clock: Clock) -> None:
 
 def test_with_colours_on_a_terminal(store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(store, clock)
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setenv("TERM", "xterm")
@@ -82,6 +83,7 @@ def test_signs_on_a_terminal_without_colours(
     store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill(store, clock)
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setenv("TERM", "dumb")
@@ -94,6 +96,7 @@ def test_signs_on_a_terminal_without_colours(
 def test_it_fits_the_terminal(
     store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch, columns: int
 ) -> None:
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", str(columns))

@@ -735,7 +735,7 @@ def test_hints_say_what_is_allowed(tmp_path):
     assert [problem.hint for problem in caught.value.problems] == [
         'it stands under "config:"',
         "allowed: name, collector, normalizer, config, schedule, timezone, priority, timeout, retry, overlap, "
-        "catch_up, expect, after, when, run_on_start, enabled, keep_cursor, raw",
+        "catch_up, expect, notify, after, when, run_on_start, enabled, keep_cursor, raw",
         'write a space after the ":"',
         "Where the data comes from: arxiv, github, sec_edgar, http_json, feed, or a class of your own such as "
         "my_source:MyCollector.",
@@ -803,7 +803,7 @@ def test_a_fault_as_people_see_it(tmp_path):
         "        shedule: daily\n"
         "        ^\n"
         "    allowed: name, collector, normalizer, config, schedule, timezone, priority, timeout, retry, overlap, "
-        "catch_up, expect, after, when, run_on_start, enabled, keep_cursor, raw"
+        "catch_up, expect, notify, after, when, run_on_start, enabled, keep_cursor, raw"
     )
 
 

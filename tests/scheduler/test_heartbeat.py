@@ -28,24 +28,25 @@ def test_the_state_file_and_the_status_carry_what_the_process_uses(
         assert usage["memory_bytes"] > 10_000_000
         assert usage["threads"] >= 1
 
-        overview = status_overview(scheduler.config, scheduler.store, scheduler.store.now())
+        now = scheduler.store.now()
+        overview = status_overview(scheduler.config, scheduler.store, now) | {"full_disk": None}
         [node] = overview["nodes"]
         assert node["usage"]["memory_bytes"] > 10_000_000
         # Its own key: `threads` beside it is how many runs may go on at once.
         assert node["threads"] == scheduler.config.max_concurrent_tasks
 
         node["usage"] = {"memory_bytes": 61_600_000, "cpu_percent": 0.4, "threads": 9}
-        show_status(overview)
+        show_status(overview, "UTC")
         assert "  uses 62 MB of memory, 0.4 % of a core, 9 threads\n" in capsys.readouterr().out
         node["usage"]["cpu_percent"] = 0.0
-        show_status(overview)
+        show_status(overview, "UTC")
         assert ", 0 % of a core, " in capsys.readouterr().out
         # Just started, and a node of a version that does not tell.
         node["usage"] = {"memory_bytes": 61_600_000, "cpu_percent": None, "threads": None}
-        show_status(overview)
+        show_status(overview, "UTC")
         assert "  uses 62 MB of memory\n" in capsys.readouterr().out
         del node["usage"]
-        show_status(overview)
+        show_status(overview, "UTC")
         assert "uses" not in capsys.readouterr().out
 
 

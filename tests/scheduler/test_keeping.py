@@ -45,11 +45,12 @@ def test_by_when_things_count_as_old() -> None:
         # Days are whole ones.
         observations=NOW - 90 * DAY - 12 * HOUR,
         records=None,
+        audit=NOW - 180 * DAY,
     )
 
 
 def test_what_is_kept_for_ever_is_never_old_and_a_log_goes_with_its_run() -> None:
-    assert limits(Keep(None, None, None, None, None), NOW) == Limits(None, None, None, None, None, None)
+    assert limits(Keep(None, None, None, None, None), NOW) == Limits(*[None] * 7)
     assert limits(Keep(runs=DAY, logs=None), NOW).logs == NOW - DAY
     assert limits(Keep(runs=DAY, logs=2 * DAY), NOW).logs == NOW - DAY
     assert limits(Keep(runs=None, logs=2 * DAY), NOW).logs == NOW - 2 * DAY

@@ -10,7 +10,12 @@ from stoma.api.answers import Asked, Document
 from stoma.api.route import Param
 from stoma.errors import NotFound
 
-KINDS = {"style.css": "text/css; charset=utf-8"}
+KINDS = {
+    "style.css": "text/css; charset=utf-8",
+    "data.css": "text/css; charset=utf-8",
+    "app.js": "text/javascript; charset=utf-8",
+    "mark.svg": "image/svg+xml",
+}
 PARAMS = (Param("v", "The mark of the content; any will do."),)
 A_YEAR = {"Cache-Control": "public, max-age=31536000, immutable"}
 

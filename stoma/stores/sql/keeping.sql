@@ -95,6 +95,25 @@ delete from rejects where id in (
 -- name: rejects_old_all
 select count(*) as count from rejects where rejected_at < :before;
 
+-- name: audit_old
+select count(*) as count from (
+    select happened_at from (select happened_at from audit order by id limit :most) f
+    where happened_at <= :furthest limit :limit
+) a
+where happened_at < :before;
+
+-- name: audit_forget
+delete from audit where id in (
+    select id from (
+        select id, happened_at from (select id, happened_at from audit order by id limit :most) f
+        where happened_at <= :furthest limit :limit
+    ) a
+    where happened_at < :before
+);
+
+-- name: audit_old_all
+select count(*) as count from audit where happened_at < :before;
+
 -- name: raw_old_all
 select count(*) as count from raw_pages where keep_until <= :now;
 

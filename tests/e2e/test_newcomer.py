@@ -1,0 +1,164 @@
+"""The path of somebody who sees Stoma for the first time, in a real browser, with scripts and without."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.e2e.conftest import Opened
+from tests.e2e.stand import Stoma, stoma
+from tests.e2e.test_pages import shoot
+from tests.support.waiting import until
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+
+@pytest.fixture
+def new(tmp_path: Path, browser: Browser) -> Iterator[Stoma]:
+    with stoma(tmp_path) as one:
+        yield one
+
+
+def see(page: Page, *, with_scripts: bool) -> None:
+    """What a person does who waits for news: with scripts only look, for then the page asks anew."""
+    if with_scripts:
+        page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    else:
+        page.reload()
+
+
+@pytest.mark.parametrize("with_scripts", [True, False], ids=["with scripts", "without"])
+def test_the_path_of_a_newcomer(new: Stoma, opened: Opened, with_scripts: bool) -> None:
+    from playwright.sync_api import expect
+
+    page = opened(new.url, java_script_enabled=with_scripts)
+    reloaded: list[str] = []
+
+    # It opens, says how it stands, and what to do while there is nothing.
+    page.goto("/")
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    page.get_by_role("navigation").get_by_role("link", name="Tasks", exact=True).click()
+    expect(page.get_by_role("link", name="works", exact=True)).to_be_visible()
+
+    # A task is run, and is seen at work, with its progress.
+    page.get_by_role("link", name="slow", exact=True).click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("slow")
+    expect(page.get_by_role("main")).to_contain_text("Slow but sure")
+    page.get_by_role("button", name=re.compile("^Run")).first.click()
+    page.wait_for_load_state()
+    until(lambda: new.ask("GET", "/api/scheduler/status")["running_runs"], 10, "the run")
+    [run] = new.ask("GET", "/api/scheduler/history?task=slow")["runs"]
+    page.goto(f"/runs/{run['run']}")
+    until(lambda: new.ask("GET", "/api/scheduler/history?task=slow")["runs"][0]["seen"] == 5, 10, "a page")
+    see(page, with_scripts=with_scripts)
+    expect(page.get_by_role("main")).to_contain_text("running")
+    shoot(page, "newcomer-at-work")
+
+    # It finishes before the eyes of who looks.
+    page.on("framenavigated", lambda frame: reloaded.append(frame.url))
+    new.sources.go_on.set()
+    until(lambda: new.ask("GET", "/api/scheduler/history?task=slow")["runs"][0]["status"] == "completed", 10)
+    see(page, with_scripts=with_scripts)
+    expect(page.locator("main .state").first).to_contain_text("completed")
+    assert bool(reloaded) is not with_scripts
+
+    # What it brought is sought and opened.
+    new.run("works")
+    until(lambda: new.ask("GET", "/api/search?query=rings")["records"], 10, "the index")
+    page.get_by_role("navigation").get_by_role("link", name="Records", exact=True).click()
+    page.get_by_role("searchbox").fill('"sets and rings" -nothing')
+    page.get_by_role("searchbox").press("Enter")
+    page.get_by_role("link", name="Sets and rings, part 7").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Sets and rings, part 7")
+    expect(page.get_by_role("main")).to_contain_text("Emmy Noether")
+    link = page.get_by_role("link", name=re.compile("source", re.IGNORECASE)).first
+    expect(link).to_have_attribute("href", "https://elsewhere.example/works/7")
+
+    # A file is broken: every page says so, where and why, and everything goes on.
+    page.goto("/")
+    good = new.file.read_text()
+    new.file.write_text(good.replace("collector: arxiv", "colector: arxiv"))
+    until(lambda: new.ask("GET", "/api/scheduler/status")["config"]["errors"], 10, "the error")
+    see(page, with_scripts=with_scripts)
+    banner = page.get_by_role("alert")
+    expect(banner).to_be_visible()
+    line = next(n for n, text in enumerate(new.file.read_text().split("\n"), 1) if "colector" in text)
+    expect(banner).to_contain_text(f"stoma.yaml:{line}:5")
+    expect(banner).to_contain_text('unknown key "colector"')
+    expect(banner).to_contain_text("collector")
+    expect(banner.locator("pre").last).to_contain_text("colector: arxiv\n    ^")
+    shoot(page, f"newcomer-broken{'' if with_scripts else '-no-scripts'}")
+    page.goto("/records")
+    expect(page.get_by_role("alert")).to_be_visible()
+    page.goto("/")
+    assert new.run("works")["status"] == "completed"
+
+    # It is mended, and the banner goes.
+    new.file.write_text(good)
+    until(lambda: not new.ask("GET", "/api/scheduler/status")["config"]["errors"], 10, "the mending")
+    see(page, with_scripts=with_scripts)
+    expect(page.get_by_role("alert")).to_have_count(0)
+
+
+def test_switches_and_the_pause(fresh: Stoma, opened: Opened) -> None:
+    from playwright.sync_api import expect
+
+    page = opened(fresh.url)
+    page.goto("/tasks/works")
+    page.get_by_role("button", name=re.compile("^Disable")).click()
+    expect(page.get_by_role("button", name=re.compile("^Enable"))).to_be_visible()
+    assert not next(t for t in fresh.ask("GET", "/api/scheduler/tasks")["tasks"] if t["id"] == "works")[
+        "enabled"
+    ]
+    page.get_by_role("button", name=re.compile("^Enable")).click()
+    expect(page.get_by_role("button", name=re.compile("^Disable"))).to_be_visible()
+    page.goto("/")
+    page.get_by_role("button", name=re.compile("^Pause")).click()
+    expect(page.get_by_text("Everything is paused").first).to_be_visible()
+    assert fresh.ask("GET", "/api/scheduler/status")["paused_since"]
+    page.get_by_role("button", name=re.compile("^Resume")).first.click()
+    expect(page.get_by_text("Everything is paused")).to_have_count(0)
+
+
+def test_a_run_is_cancelled_and_begun_again(fresh: Stoma, opened: Opened) -> None:
+    from playwright.sync_api import expect
+
+    fresh.sources.go_on.clear()
+    number = fresh.ask("POST", "/api/scheduler/tasks/slow/run")["run"]
+    page = opened(fresh.url)
+    page.goto(f"/runs/{number}")
+    page.get_by_role("button", name=re.compile("^Cancel")).click()
+    fresh.sources.go_on.set()
+    until(
+        lambda: (
+            fresh.ask("GET", "/api/scheduler/history?task=slow&limit=1")["runs"][0]["status"] == "cancelled"
+        ),
+        20,
+    )
+    page.reload()
+    page.get_by_role("button", name=re.compile("^(Retry|Run again|Begin again)")).click()
+    until(
+        lambda: (
+            fresh.ask("GET", "/api/scheduler/history?task=slow&limit=1")["runs"][0]["status"] == "completed"
+        ),
+        20,
+    )
+    page.reload()
+    expect(page.locator("main .state").first).to_contain_text("completed")
+
+
+def test_a_server_that_is_gone_is_told(tmp_path: Path, opened: Opened) -> None:
+    from playwright.sync_api import expect
+
+    with stoma(tmp_path) as one:
+        page = opened(one.url, excused=("ERR_CONNECTION_REFUSED",))
+        page.goto("/")
+    for _ in range(2):
+        see(page, with_scripts=True)
+        page.wait_for_timeout(100)
+    expect(page.get_by_text("The server does not answer")).to_be_visible()
