@@ -130,8 +130,6 @@ class Saving:
             if tx.one("run_page", id=run.id, fence=run.fence, lease_until=now + self.lease, **counts) is None:
                 raise Fenced(f"run {run.id} of {run.task_id} has another owner now")
             if result.items:
-                if self.validators is not None:
-                    self.validators.unsettle(tx)
                 outcome = save(tx, prepared, task.id, run.id, now)
                 found = {"new": outcome.new, "changed": outcome.changed, "fresh": outcome.fresh}
                 unchanged = outcome.unchanged + result.unmodified

@@ -6,6 +6,8 @@
 
 Sources that page say nothing of the kind; but an answer that comes letter by letter as in the last completed run says
 the same. Its items are not normalised and looked up again (`is_same`), for a day: then all are looked at once more.
+Nor may anybody have changed a record of the source since that run began: another task, a backfill, a replay, or that
+run itself, for then one page may have brought what another one brought differently.
 
 An attempt that goes on in the middle of an earlier one saw only a part: it asks for everything in full and leaves
 nothing behind, so that the next run asks in full too.
@@ -20,7 +22,7 @@ from datetime import datetime, timedelta
 from stoma.collectors.base import Validator
 from stoma.stores import Store
 from stoma.stores.base import Transaction
-from stoma.stores.validators import ANSWER, forget_answers, of_task
+from stoma.stores.validators import ANSWER, changed_at, of_task
 from stoma.stores.validators import replace as replace_rows
 
 LONGEST = 1000
@@ -28,6 +30,9 @@ LONGEST = 1000
 
 SAME_FOR = timedelta(days=1)
 """How long an answer that has not changed is taken as read: as often as `last_seen_at` moves."""
+
+SETTLED = timedelta(minutes=1)
+"""How long before a run the last change has to lie, for the answers of that run to count; no transaction is as long."""
 
 MOST_ANSWERS = 2_000
 """Answers that are remembered of one run; what comes behind them is always looked at."""
@@ -44,7 +49,8 @@ class RunValidators:
         # Since when each answer that was taken as read is known.
         self._since: dict[str, datetime] = {}
         self._answers = 0
-        self._is_unsettled = False
+        # Answers from before then are not taken as read.
+        self._settled_at: datetime | None = None
         self._store = store
         self._task_id = task_id
         self._mark = mark
@@ -80,6 +86,8 @@ class RunValidators:
         found = None if self._is_resumed or not answer else self._read().get(key)
         if found is None or found.items != items or abs(self._now - self._since[key]) > SAME_FOR:
             return False
+        if self._settled_at is not None and self._since[key] < self._settled_at:
+            return False
         self._has_asked = True
         self._kept[key] = found
         return True
@@ -93,15 +101,6 @@ class RunValidators:
         self._kept[ANSWER + answer] = Validator("", "", items)
         self._since[ANSWER + answer] = self._now
 
-    def unsettle(self, tx: Transaction) -> None:
-        """Take no answer as read any longer: in the transaction of the first page that was looked at.
-
-        Should this run not complete, what is stored is of several runs, and an answer from before may be behind it.
-        """
-        if not self._is_unsettled and any(key.startswith(ANSWER) for key in self._read(tx)):
-            forget_answers(tx, self._task_id)
-            self._is_unsettled = True
-
     def count(self, items: int) -> None:
         """So many items came with the page that was noted last."""
         if self._page is not None:
@@ -113,8 +112,7 @@ class RunValidators:
         before = self._read(tx)
         # A run that had nothing to ask, as of a feed that rests, takes nothing from what is known.
         kept = self._kept if self._has_asked or self._is_resumed else before
-        is_as_it_was = kept == before and len(before) == self._rows
-        if is_as_it_was and not self._is_unsettled and not self._answers:
+        if kept == before and len(before) == self._rows and not self._answers:
             return
         replace_rows(
             tx,
@@ -134,6 +132,12 @@ class RunValidators:
             self._rows = len(rows)
             answers = {row["request"]: row["saved_at"] for row in rows if row["request"].startswith(ANSWER)}
             self._since = answers | self._since
+            if answers:
+                # It is the source of the same name that answers are taken as read for.
+                changed = (
+                    changed_at(tx, self._task_id) if tx else self._store.validators.changed_at(self._task_id)
+                )
+                self._settled_at = changed + SETTLED if changed is not None else None
             self._before = {
                 row["request"]: Validator(row["etag"], row["last_modified"], row["item_count"])
                 for row in rows

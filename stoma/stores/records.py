@@ -85,6 +85,7 @@ def _save_source(
         names = {"source": source, "now": now, "run_id": run_id}
         tx.many("record_supersede", [names | {"external_id": key} for key in todo.changed])
         tx.many("record_change", [change_of(*group[key], now) for key in todo.changed])
+        tx.execute("source_changed", source=source, now=now)
     enqueue(tx, source, now, len(new), todo.changed)
     if todo.touched:
         tx.execute("record_touch", ids=todo.touched, now=now)

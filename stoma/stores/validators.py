@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 
 from stoma.stores.base import Database, Reader, Row, Transaction
 
@@ -23,15 +24,21 @@ class Validators:
         with self._database.reader() as reader:
             return of_task(reader, task_id)
 
+    def changed_at(self, source: str) -> datetime | None:
+        """When somebody last changed a record of a source; None: never."""
+        with self._database.reader() as reader:
+            return changed_at(reader, source)
+
 
 def of_task(reader: Reader, task_id: str) -> list[Row]:
     """The same inside a transaction."""
     return reader.all("validators_of", task_id=task_id)
 
 
-def forget_answers(tx: Transaction, task_id: str) -> None:
-    """Forget all answers of a task, and keep by what the source recognises requests."""
-    tx.execute("answers_forget", task_id=task_id, first=ANSWER, last=ANSWER + "~")
+def changed_at(reader: Reader, source: str) -> datetime | None:
+    """When somebody last changed a record of a source; None: never."""
+    row = reader.one("source_changed_at", source=source)
+    return row["changed_at"] if row is not None else None
 
 
 def replace(tx: Transaction, task_id: str, rows: Iterable[Sequence[object]]) -> None:

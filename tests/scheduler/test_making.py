@@ -74,19 +74,45 @@ def test_the_same_answers_are_counted_and_not_looked_at(go: Any, looked: list[in
     assert store.records.count() == 25
 
 
-def test_one_page_that_differs_is_looked_at(go: Any, looked: list[int], api: Api, store: Store) -> None:
+def test_a_change_is_looked_at_and_all_until_nothing_changes(
+    go: Any, looked: list[int], api: Api, store: Store
+) -> None:
     go()
     api.items[12]["title"] = "Another"
     del looked[:]
     assert outcome(go()) == ("completed", 3, 25, 1, 24)
     assert looked == [10]
     assert outcome(go()) == ("completed", 3, 25, 0, 25)
+    assert looked == [10, 10, 10, 5]
+    assert outcome(go()) == ("completed", 3, 25, 0, 25)
+    assert looked == [10, 10, 10, 5]
     # What it said before is news again.
     api.items[12]["title"] = "Item 12"
     assert outcome(go()) == ("completed", 3, 25, 1, 24)
     row = store.records.get("t", "12")
     assert row is not None
     assert (row["title"], row["version"]) == ("Item 12", 3)
+
+
+def test_what_comes_on_two_pages_is_as_if_all_were_looked_at(go: Any, api: Api, store: Store) -> None:
+    api.items[15] = api.items[5] | {"title": "of the second page"}
+    go()
+    go()
+    assert store.records.get("t", "5")["title"] == "of the second page"
+    api.items[15] = api.items[16]
+    go()
+    assert store.records.get("t", "5")["title"] == "Item 5"
+
+
+def test_what_another_task_wrote_there_is_brought_back(go: Any, api: Api, store: Store) -> None:
+    go()
+    go()
+    true = api.items
+    api.items = [{**item, "title": "of another"} for item in true[:3]]
+    assert go("u", source="t").changed == 3
+    api.items = true
+    assert go().changed == 3
+    assert store.records.get("t", "2")["title"] == "Item 2"
 
 
 def test_after_a_day_all_is_looked_at_once_more(
@@ -111,13 +137,13 @@ def test_a_page_that_keeps_coming_the_same_is_looked_at_each_day(
     go: Any, looked: list[int], api: Api, clock: Clock
 ) -> None:
     go()
-    for hour in range(1, 5):
+    for more in range(1, 5):
         clock.forward(hours=7)
-        api.items[24]["title"] = f"Title {hour}"
+        [api.items[24]] = items(1, first=100 + more)
         del looked[:]
         go()
         # The last page differs each time; the others are looked at again when a day has passed.
-        assert looked == ([10, 10, 5] if hour == 4 else [5])
+        assert looked == ([10, 10, 5] if more == 4 else [5])
 
 
 def test_a_run_that_broke_off_leaves_nothing_to_go_by(

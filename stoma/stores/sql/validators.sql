@@ -6,6 +6,9 @@ select * from http_validators where task_id = :task_id;
 -- name: validators_forget
 delete from http_validators where task_id = :task_id;
 
--- name: answers_forget
--- What stands for answers, not for requests.
-delete from http_validators where task_id = :task_id and request >= :first and request < :last;
+-- name: source_changed
+insert into source_changes (source, changed_at) values (:source, :now)
+on conflict (source) do update set changed_at = excluded.changed_at;
+
+-- name: source_changed_at
+select changed_at from source_changes where source = :source;
