@@ -36,6 +36,9 @@ CLOCK = "{time:HH:mm:ss}"
 DATE_AND_CLOCK = "{time:YYYY-MM-DD HH:mm:ss}"
 LINE = " <level>{level: <7}</level> {extra[subject]}"
 
+JOURNAL_PRIORITIES = ((50, 2), (40, 3), (30, 4), (20, 6), (0, 7))
+"""From which number of loguru's levels on a line has which of syslog's."""
+
 OURS = frozenset({"subject", "worker", "audit", "library"})
 """What is bound to a line for the logger's own sake, or told under another name."""
 
@@ -78,7 +81,7 @@ def set_up(
         for sink in files:
             logger.add(AsJson(sink), level=level.upper(), format=_nothing, filter=ordinary, **given)
     else:
-        line = _format(CLOCK if screen.isatty() else DATE_AND_CLOCK)
+        line = _for_journal if screen.is_journal() else _format(CLOCK if screen.isatty() else DATE_AND_CLOCK)
         colours = wants_colours(stream or sys.stderr)
         logger.add(screen, level=shown, format=line, filter=ordinary, colorize=colours, **given)
         line = _format(DATE_AND_CLOCK)
@@ -147,6 +150,13 @@ class Screen:
             return bool(self._stream.isatty())
         return False
 
+    def is_journal(self) -> bool:
+        """True where systemd's journal reads along (systemd.exec(5), JOURNAL_STREAM)."""
+        with suppress(OSError, ValueError, AttributeError):
+            found = os.fstat(self._stream.fileno())
+            return os.environ.get("JOURNAL_STREAM") == f"{found.st_dev}:{found.st_ino}"
+        return False
+
 
 class AsJson:
     """A sink that gives another one each line as one JSON object."""
@@ -197,6 +207,13 @@ def _format(clock: str) -> Any:
         return f"<dim>{clock}</dim>{LINE}{by}{{message}}\n"
 
     return line
+
+
+def _for_journal(record: Record) -> str:
+    # The journal has a clock of its own, and takes how grave a line is from before it (sd-daemon(3)).
+    number = next(code for least, code in JOURNAL_PRIORITIES if record["level"].no >= least)
+    by = "{extra[library]}: " if "library" in record["extra"] else ""
+    return f"\\<{number}>{LINE.lstrip()}{by}{{message}}\n"
 
 
 def _nothing(record: Record) -> str:
