@@ -25,6 +25,9 @@ LONGEST_WORD = 100
 MOST_TERMS = 60
 """Words of one query."""
 
+SHORTEST_BEGINNING = 2
+"""Letters before a `*`: almost every record has a word that begins with any one letter, and all would be gathered."""
+
 DEEPEST = 20
 """Parentheses inside one another."""
 
@@ -216,6 +219,11 @@ class _Parser:
         found = tuple(words(raw))
         if not found:
             return None
+        if is_prefix and len(found[-1]) < SHORTEST_BEGINNING and not _SIGN.match(found[-1]):
+            raise UsageError(
+                f"in the query {self._text!r} one letter before * means almost every record",
+                f"write at least {SHORTEST_BEGINNING} letters before *",
+            )
         self._terms += len(found)
         if self._terms > MOST_TERMS:
             raise UsageError(f"the query has more than {MOST_TERMS} words")

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import threading
+from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from html import escape
@@ -33,6 +34,13 @@ _WORDS = re.compile(r"(?:[^\W\d_]?[^\WA-Z\d_]*|[A-Z]+|\d+)(?:[-_. ](?:[^\W\d_]?[
 
 _PLAIN = re.compile(r"[A-Za-z0-9_.-]+")
 
+_SECRET_NAME = re.compile(
+    r"(?:.*[._-])?(?:key|app[-_]?(?:key|id)|access[-_]?key|auth|authori[sz]ation|cookie|credentials?|pwd|sig|signature)"
+    r"|.*(?:token|secret|passw\w*|api[-_]?key)",
+    re.IGNORECASE,
+)
+"""Names under which people and sources keep credentials."""
+
 _seen: dict[str, str] = {}
 # What is masked in data, the longest first; replaced as a whole, so that no reader needs a lock.
 _in_data: tuple[_Echo, ...] = ()
@@ -49,6 +57,11 @@ def references(value: Any) -> Iterator[tuple[str, str]]:
     elif isinstance(value, list | tuple):
         for inner in value:
             yield from references(inner)
+
+
+def names_secret(name: str) -> bool:
+    """Whether what is called so (a parameter, a header, an option) is most likely a credential."""
+    return _SECRET_NAME.fullmatch(name) is not None
 
 
 def unset(value: Any, base: Path) -> str | None:
@@ -133,6 +146,19 @@ def remember(secret: str, reference: str, *, in_data: bool = True) -> None:
         _seen.update(dict.fromkeys(forms, reference))
         if in_data and _looks_secret(secret) and all(echo.secret != secret for echo in _in_data):
             _in_data = tuple(sorted([*_in_data, _Echo.of(secret)], key=lambda echo: -len(echo.secret)))
+
+
+def remember_basic(user: str, password: str) -> None:
+    """Mask what HTTP makes of a name and a password (RFC 7617): Base64 hides nothing, and a source may echo it."""
+    pair = f"{user}:{password}"
+    reference = mask(password) if mask(password) != password else mask(user)
+    if mask(pair) == pair:
+        reference = HIDDEN
+    for encoding in ("latin-1", "utf-8"):
+        encoded = b64encode(pair.encode(encoding, "replace")).decode("ascii")
+        # Also without its filling, which some leave out.
+        for form in (encoded, encoded.rstrip("=")):
+            remember(form, reference)
 
 
 def _looks_secret(value: str) -> bool:

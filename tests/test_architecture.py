@@ -67,7 +67,8 @@ HOMES = {
         "stores.sqlite", "stores.sqlite_rows", "stores.sqlite_errors", "stores.sqlite_file", "stores.sqlite_care",
         "cli.completing",
     ],
-    "bottle": ["api.server"],
+    "bottle": ["api.application"],
+    "waitress": ["api.server", "api.connections", "api.lanes", "api.export"],
     "jinja2": ["api.pages.render"],
     "pygal": ["api.pages.charts"],
     "icalendar": ["formats.ics"],
@@ -163,7 +164,7 @@ def test_nothing_climbs():
         ("stores/base.py", "from stoma.collectors.http import get", "stages never know one another"),
         ("scheduler/surprise.py", "", "scheduler/surprise.py is on no floor: give it a floor"),
         ("hosts.py", "import requests.adapters", "imports requests, which only collectors.http may know"),
-        ("cli/main.py", "from bottle import Bottle", "which only api.server may know"),
+        ("cli/main.py", "from bottle import Bottle", "which only api.application may know"),
     ],
 )  # fmt: skip
 def test_what_it_finds(tmp_path: Path, file: str, text: str, fault: str):

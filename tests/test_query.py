@@ -66,6 +66,8 @@ def test_plain_and_other_letters_are_read_alike(text: str):
         ('"lang* model"', term("lang model")),
         ("state-of-the-art", term("state of the art")),
         ("diffus*", term("diffus", is_prefix=True)),
+        ("ml*", term("ml", is_prefix=True)),
+        ("深*", term("深", is_prefix=True)),
         ('"language mod"*', term("language mod", is_prefix=True)),
         ("a -b", And((term("a"),), (term("b"),))),
         ('-"b c" a', And((term("a"),), (term("b c"),))),
@@ -98,6 +100,9 @@ def test_what_a_query_asks_for(text: str, node: object):
         ("(a", "is not closed"),
         ("a)", "a ) too many"),
         ("(" * 30 + "a" + ")" * 30, "parentheses inside one another"),
+        ("w*", "one letter before *"),
+        ('x -"language m*"', "one letter before *"),
+        ("É*", "one letter before *"),
         ("a " * (MOST_TERMS + 1), f"more than {MOST_TERMS} words"),
     ],
 )

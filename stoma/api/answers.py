@@ -4,17 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from stoma.api.guard import Shown
 from stoma.scheduler.manager import Scheduler
+
+if TYPE_CHECKING:
+    from stoma.api.gate import Gate
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
     """Who asks, as the audit log names them: by which token, from which address."""
 
+    # `env:STOMA_TOKEN`, `session of env:STOMA_TOKEN`, or `anyone`.
     name: str = "anyone"
     address: str = ""
+    # By the cookie of a browser that has signed in, and can sign out.
+    has_session: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +36,9 @@ class Asked:
     caller: Caller = Caller()
     # The media types that the client would like, as it says in its header `Accept`.
     accept: str = ""
+    # Who keeps the tokens and sessions, and what was shown there; for signing in and out.
+    gate: Gate | None = None
+    shown: Shown = field(default_factory=Shown, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +74,8 @@ class Redirect:
 
     to: str
     headers: Mapping[str, str] = field(default_factory=dict)
+    # The name of whoever asked, where it is known only now: they have signed in.
+    who: str = ""
 
 
 Given = Answer | Stream | Document | Redirect

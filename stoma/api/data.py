@@ -10,7 +10,7 @@ from stoma.api.saying import in_one
 from stoma.errors import UsageError
 from stoma.scheduler.base import iso
 from stoma.scheduler.selecting import doubts, selection_of
-from stoma.stores.questions import Selection, record_dict
+from stoma.stores.questions import Selection, listed_dict
 
 SELECTING = ("kind", "source", "task", "since", "until")
 
@@ -44,7 +44,7 @@ def _found(asked: Asked, text: str, order: str) -> Answer:
     query = asked.query
     selection, limit = _selection(asked, query), query["limit"]
     found = asked.scheduler.store.search.find(text, selection, limit, order=order, before=query.get("cursor"))
-    rows = [record_dict(row) for row in found.rows]
+    rows = [listed_dict(row) for row in found.rows]
     goes_on = order == "newest" and found.has_more and rows
     return Answer(
         {

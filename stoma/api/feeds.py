@@ -60,7 +60,24 @@ def calendar(asked: Asked) -> Document:
     # What is switched off or blocked has no next run.
     due = [scheduler.config.tasks.get(row["id"]) for row in sight.tasks if row["next_run"]]
     tasks = [task for task in due if task is not None and only in (None, task)]
-    found = outlook(tasks, sight.now, sight.now + AHEAD)
+    stamp = scheduler.loaded_at or sight.now
+
+    def make() -> bytes:
+        return _calendar(tasks, only, sight.now, stamp, is_paused=is_paused)
+
+    if only is None:
+        # Of very many tasks it takes a second, and nobody's calendar looks twice in a minute.
+        minute = sight.now.replace(second=0, microsecond=0)
+        body = scheduler.board.made("calendar", (tasks, scheduler.loaded_at, is_paused, minute), make)
+    else:
+        body = make()
+    return _document(body, f"{ics.MEDIA_TYPE}; charset=utf-8")
+
+
+def _calendar(
+    tasks: Sequence[Task], only: Task | None, now: datetime, stamp: datetime, *, is_paused: bool
+) -> bytes:
+    found = outlook(tasks, now, now + AHEAD)
     words = {task.id: _occasion(task) for task in tasks}
     told = ["Everything is paused: nothing runs until it is resumed."] if is_paused else []
     if found.is_cut:
@@ -69,14 +86,13 @@ def calendar(asked: Asked) -> Document:
             if found.found
             else "There is too much to be told."
         )
-    body = ics.document(
+    return ics.document(
         f"Stoma: {only.name}" if only else "Stoma",
         [_event(one, words[one.task.id], is_sure=not is_paused) for one in found.found],
         text=" ".join(told),
-        stamp=scheduler.loaded_at or sight.now,
+        stamp=stamp,
         again=AGAIN,
     )
-    return _document(body, f"{ics.MEDIA_TYPE}; charset=utf-8")
 
 
 def _feed(asked: Asked, name: str, task_id: str | None, title: str, link: str) -> Document:

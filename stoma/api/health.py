@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from stoma.api.answers import Answer, Asked
-from stoma.api.aside import answered
 from stoma.errors import StoreError
 from stoma.log import logger
 from stoma.scheduler.manager import Scheduler
 from stoma.scheduler.parts import full_disk
+from stoma.stores.aside import answered
 from stoma.stores.depths import is_migrated
 
 
@@ -45,7 +45,7 @@ def not_ready(scheduler: Scheduler) -> str | None:
     if not scheduler.is_alive:
         return "the scheduler does not tick: its loop stands still"
     try:
-        if not answered(scheduler.store.database, lambda: _is_migrated(scheduler)):
+        if not answered(scheduler.store.database, lambda: _is_migrated(scheduler), "ready"):
             return "the tables of the store are older than this program"
     except StoreError as error:
         # Whoever asks may be anybody, and where the database stands is not for them.

@@ -17,6 +17,8 @@ from stoma.scheduler.manager import Scheduler
 from stoma.scheduler.sdnotify import Supervisor
 from stoma.signals import stopped_by_signals
 
+DEAD = "the scheduler's loop or the server is dead: ending, so that it can be started anew"
+
 
 def serve(
     config: Config,
@@ -25,7 +27,10 @@ def serve(
     with_server: bool = True,
     on_start: Callable[[Scheduler, Server | None], None] = lambda *_: None,
 ) -> int:
-    """Run until SIGTERM or Ctrl-C, then stop in order; a second signal stops at once. Gives the exit code."""
+    """Run until SIGTERM or Ctrl-C, then stop in order; a second signal stops at once.
+
+    Gives the exit code: 1 where the loop or the server died.
+    """
     # First of all, so that nothing that is started here takes itself for what is supervised.
     supervisor = Supervisor.of()
     scheduler = Scheduler(config, reload=reload)
@@ -38,7 +43,8 @@ def serve(
         scheduler.hold()
         server = None
         if with_server:
-            server = Server(scheduler, config.api.host, config.api.port, _tokens(config))
+            _check_tokens(config)
+            server = Server(scheduler, config.api.host, config.api.port)
             scheduler.heartbeat.api_url = server.url
         scheduler.start()
         if server is not None:
@@ -46,14 +52,19 @@ def serve(
             stack.callback(server.stop)
         on_start(scheduler, server)
         supervisor.ready()
-        scheduler.wait_for_end()
+        is_asked = scheduler.wait_for_end(lambda: server is None or server.is_alive)
+        if not is_asked:
+            supervisor.status(DEAD)
+            logger.critical(DEAD)
         logger.info("stopping: runs end at their next page; press Ctrl-C again to stop at once")
-    return 0
+    # What supervises it starts anew what ended without being asked to.
+    return 0 if is_asked else 1
 
 
-def _tokens(config: Config) -> list[str]:
+def _check_tokens(config: Config) -> None:
     try:
-        return [str(resolve(token, config.base)) for token in config.api.tokens]
+        for token in config.api.tokens:
+            resolve(token, config.base)
     except Blocked as error:
         file = str(config.path or Path("stoma.yaml"))
         raise ConfigError([Problem(f"api.tokens: {error.message}", file=file, hint=error.hint)]) from None

@@ -12,12 +12,12 @@ from time import monotonic
 
 from stoma import __version__
 from stoma.api.answers import Asked, Document
-from stoma.api.aside import answered
 from stoma.errors import StoreError
 from stoma.metrics import HOSTS, TASKS, Reading, text
 from stoma.scheduler.board import Sight
 from stoma.scheduler.manager import Scheduler
 from stoma.scheduler.parts import data_folder
+from stoma.stores.aside import answered
 from stoma.stores.depths import Depths, depths
 
 SHARED = " Of the store: each node tells the same."
@@ -33,7 +33,7 @@ def readings(scheduler: Scheduler) -> list[Reading]:
     """All that is looked up when somebody asks; without the store it is less."""
     shared: list[Reading] = []
     with suppress(StoreError):
-        shared = answered(scheduler.store.database, lambda: of_store(scheduler))
+        shared = answered(scheduler.store.database, lambda: of_store(scheduler), "metrics")
     return [
         *of_process(scheduler),
         _one("stoma_store_up", "1 while the store answers.", bool(shared)),
@@ -146,7 +146,7 @@ def of_sight(sight: Sight) -> Iterator[Reading]:
     failing = [(TASKS[task["task"]], str(task["status"])) for task in status["failing"]]
     yield Reading(
         "stoma_task_failing",
-        f"1 for each task whose last run failed or is suspect.{SHARED}",
+        f"1 for each task that failed last or is suspect, also while it is tried again.{SHARED}",
         ("task", "status"),
         dict.fromkeys(failing, 1),
     )

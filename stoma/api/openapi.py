@@ -69,6 +69,7 @@ FAULTS = {
     405: "This address does not take that method.",
     409: "It cannot be done as things stand.",
     413: "The request is too large.",
+    429: "Too many wrong tokens came from this address.",
     421: "The server does not answer to that name.",
     503: "The store cannot do it just now.",
 }

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from stoma.api import about, alerts, control, data, health, metrics, openapi, reference, runs, tasks
+from stoma.api import about, alerts, audit, control, data, health, metrics, openapi, reference, runs, tasks
 from stoma.api.export import TYPES, export
 from stoma.api.feeds import FEEDS
 from stoma.api.pages import PAGES
 from stoma.api.route import BOOLEAN, TEXT, Param, Route, one_of, whole
 from stoma.scheduler.base import TaskStatus
+from stoma.stores.audit import OUTCOMES
 
 LAST = 2**62
 """Above every number of a row."""
@@ -92,7 +93,7 @@ CONTROL: tuple[Route, ...] = (
         runs.log,
         (
             Param("after", "Only lines behind this one: `next` of the answer before.", whole(None, 0, LAST)),
-            Param("limit", "At most so many lines.", whole(200, 1, 10_000)),
+            Param("limit", "At most so many lines.", whole(200, 1, 2_000)),
         ),
         answer="Log",
     ),
@@ -101,6 +102,20 @@ CONTROL: tuple[Route, ...] = (
     Route("GET", "/api/config", about.config, answer="Config"),
     Route("GET", "/api/nodes", about.nodes, answer="Nodes"),
     Route("GET", "/api/alerts", alerts.alerts, answer="Alerts"),
+    Route(
+        "GET",
+        "/api/audit",
+        audit.audit,
+        (
+            Param(
+                "since", "Only what was done since then: a moment such as 2026-01-31, or a time such as 7d."
+            ),
+            Param("outcome", "Only what ended so.", one_of(*OUTCOMES)),
+            LIMIT,
+            CURSOR,
+        ),
+        answer="Audit",
+    ),
     Route(
         "GET", "/api/hosts", about.hosts, (Param("host", "Only this one, as tasks name it."),), answer="Hosts"
     ),
@@ -139,7 +154,7 @@ DATA: tuple[Route, ...] = (
             Param("source", "Only records of this source."),
             Param("task", "Only what this task has seen."),
             LIMIT,
-            Param("cursor", "What follows on an answer: its `next`.", also="before"),
+            Param("cursor", "The list that goes on: `next` of `new` or of `changed`.", also="before"),
         ),
         answer="Changes",
     ),

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from stoma.scheduler.base import SkipReason, TaskPriority, TaskStatus
+from stoma.stores.audit import OUTCOMES
 
 Schema = dict[str, Any]
 
@@ -152,9 +153,19 @@ SCHEMAS["Task"] = shape(
         "priority": words(*TaskPriority),
         "enabled": TRUTH,
         "status": told(
-            maybe(words(*TaskStatus, "blocked")), "That of its newest run; null before the first."
+            maybe(words(*TaskStatus, "blocked")),
+            "That of the run under way or else of its newest one; null before the first.",
         ),
         "reason": maybe(TEXT),
+        "trouble": told(
+            maybe(
+                shape(
+                    "",
+                    {"status": words("failed", "suspect"), "reason": maybe(TEXT), "again_at": maybe(INSTANT)},
+                )
+            ),
+            "How it fails, also while it waits for its next try or is tried again; null while it does not.",
+        ),
         "next_run": maybe(INSTANT),
         "last_run": maybe(INSTANT),
         "origin": told(TEXT, "`file:line`, or `python`."),
@@ -195,7 +206,7 @@ SCHEMAS["Skips"] = shape(
                 },
             )
         ),
-        "next": told(maybe(INSTANT), NEXT["description"]),
+        "next": told(maybe(TEXT), NEXT["description"]),
     },
 )
 SCHEMAS["Why"] = shape(
@@ -281,6 +292,24 @@ SCHEMAS["Alert"] = shape(
     },
 )
 SCHEMAS["Alerts"] = shape("", {"alerts": many(of("Alert"))})
+SCHEMAS["Entry"] = shape(
+    "A change, or what somebody wanted to change.",
+    {
+        "id": WHOLE,
+        "at": INSTANT,
+        "who": told(TEXT, "The token by the name of its reference, a user of the machine, or `anyone`."),
+        "via": words("http", "cli"),
+        "address": told(TEXT, "From where: an address, or the name of the machine."),
+        "action": told(TEXT, "What, as the command calls it."),
+        "target": told(TEXT, "Of what: a task, a run, a preset; may be empty."),
+        "outcome": words(*OUTCOMES),
+        "status": told(maybe(WHOLE), "The status of the answer; null for a command."),
+        "circumstances": told(
+            OBJECT, "What else is known, without secrets: path, what was sent, why it failed."
+        ),
+    },
+)
+SCHEMAS["Audit"] = shape("", {"entries": many(of("Entry")), "next": NEXT})
 SCHEMAS["Nodes"] = shape("", {"nodes": many(of("Node"))})
 _STANDING = {
     "generation": told(WHOLE, "Counts the configurations that were in force in this process."),
@@ -316,7 +345,17 @@ SCHEMAS["Status"] = shape(
             many(shape("", {"host": TEXT, "cooling_until": INSTANT, "reason": TEXT})),
             "Those that want to be left alone.",
         ),
-        "failing": many(shape("", {"task": TEXT, "status": STATUS, "reason": maybe(TEXT)})),
+        "failing": many(
+            shape(
+                "",
+                {
+                    "task": TEXT,
+                    "status": words("failed", "suspect"),
+                    "reason": maybe(TEXT),
+                    "again_at": told(maybe(INSTANT), "When it is tried again, where a run waits for that."),
+                },
+            )
+        ),
         "gone": many(shape("", {"task": TEXT, "reason": TEXT})),
         "records": told(_COUNTS, "How many there are, by kind."),
         "store": words("sqlite", "postgres"),
@@ -372,7 +411,7 @@ SCHEMAS["Record"] = shape(
         "external_id": TEXT,
         "kind": TEXT,
         "title": TEXT,
-        "summary": TEXT,
+        "summary": told(TEXT, "In lists at most 10,000 letters; then it ends with `…`."),
         "url": TEXT,
         "authors": many(TEXT),
         "tags": many(TEXT),
@@ -438,8 +477,9 @@ SCHEMAS["Story"] = shape(
                     },
                 )
             ),
-            "The oldest first; the last is the record as it is now.",
+            "The latest 100, the oldest first; the last is the record as it is now.",
         ),
+        "is_cut": told(TRUTH, "True where there are older versions."),
         "measures": many(
             shape(
                 "One measure over time.",
@@ -482,23 +522,20 @@ SCHEMAS["RisenRecord"] = shape(
     },
     base="Record",
 )
+_ONWARD = told(
+    maybe(TEXT),
+    "Given as `cursor` this list goes on from here, and it alone is told, as it stood at the first page;"
+    " null at the end.",
+)
 SCHEMAS["Changes"] = shape(
-    "What is new, what has changed and what has risen since a moment.",
+    "What is new, what has changed and what has risen since a moment; with a `cursor` only the list that it goes on.",
+    {"since": INSTANT, "now": INSTANT},
     {
-        "since": INSTANT,
-        "now": INSTANT,
         "new": shape(
             "",
-            {"counts": _BY_KIND, "changed_counts": _BY_KIND, "records": many(of("Record")), "next": NEXT},
+            {"counts": _BY_KIND, "changed_counts": _BY_KIND, "records": many(of("Record")), "next": _ONWARD},
         ),
-        "changed": shape(
-            "",
-            {
-                "counts": _BY_KIND,
-                "records": many(of("ChangedRecord")),
-                "next": told(maybe(TEXT), NEXT["description"]),
-            },
-        ),
+        "changed": shape("", {"counts": _BY_KIND, "records": many(of("ChangedRecord")), "next": _ONWARD}),
         "risen": shape(
             "",
             {
@@ -515,8 +552,8 @@ SCHEMAS["Changes"] = shape(
                 "looked_back_to": maybe(INSTANT),
             },
         ),
+        **_HINT,
     },
-    _HINT,
 )
 SCHEMAS["OpenApi"] = shape(
     "This document.",

@@ -102,16 +102,20 @@ def add(asked: Asked) -> Answer:
     config, body = _editable(asked), asked.body
     _refuse_references(body)
     given = {key: body[key] for key in ("name", "collector") if key in body}
-    path = edits.add_task(
-        config.base,
-        body["id"],
-        **given,
-        schedule=body.get("schedule"),
-        priority=body.get("priority"),
-        config=body.get("config"),
-        replace=body.get("replace", False),
-        path=config.path,
-    )
+    try:
+        path = edits.add_task(
+            config.base,
+            body["id"],
+            **given,
+            schedule=body.get("schedule"),
+            priority=body.get("priority"),
+            config=body.get("config"),
+            replace=body.get("replace", False),
+            path=config.path,
+        )
+    except UsageError as error:
+        # Here it is a field of the body.
+        raise UsageError(error.message, error.hint.replace("--replace", '"replace": true')) from None
     in_force = _taken_up(asked.scheduler, path)
     return Answer({"id": body["id"], "file": shown_name(path, config.base), "in_force": in_force}, 201)
 
@@ -158,7 +162,8 @@ def skips(asked: Asked, task_id: str) -> Answer:
         }
         for row in rows[:limit]
     ]
-    return Answer({"skips": found, "next": found[-1]["last"] if len(rows) > limit else None})
+    onward = f"{found[-1]['last']}/{rows[limit - 1]['id']}" if len(rows) > limit else None
+    return Answer({"skips": found, "next": onward})
 
 
 def next_(asked: Asked) -> Answer:
@@ -170,15 +175,16 @@ def next_(asked: Asked) -> Answer:
     return Answer(told.as_dict())
 
 
-def _place(text: str) -> datetime:
-    """The instant that `next` of an answer told; raises UsageError for anything else."""
+def _place(text: str) -> tuple[datetime, int]:
+    """The row that `next` of an answer told; raises UsageError for anything else."""
+    instant, _, number = text.partition("/")
     try:
-        found = datetime.fromisoformat(text).astimezone(UTC)
-        if found.year < FIRST_YEAR:
-            raise ValueError
+        found = datetime.fromisoformat(instant).astimezone(UTC)
+        if found.year < FIRST_YEAR or not (number.isascii() and number.isdigit() and len(number) < 19):
+            raise ValueError(text)
     except (ValueError, OverflowError):
         raise UsageError("cursor: that is no `next` of an answer", "begin the list anew") from None
-    return found
+    return found, int(number)
 
 
 def _editable(asked: Asked) -> Config:

@@ -13,6 +13,7 @@ import click
 
 from stoma.cli import completing
 from stoma.cli.context import Opened, config_option, demo_option, json_option, opened
+from stoma.cli.noting import noted
 from stoma.cli.output import (
     INTERRUPTED,
     NOT_COMPLETE,
@@ -87,7 +88,8 @@ def backfill(
         if on_terminal and not yes and not click.confirm("collect this now?", err=as_json):
             leave(NOT_COMPLETE)
         work = _Work(here, wanted, as_json)
-        with stopped_by_signals(work.ask_to_stop):
+        days = f"{span.first} to {span.last}"
+        with noted(here.store, "backfill", task_id, days=days), stopped_by_signals(work.ask_to_stop):
             runs = work.carry_out(windows)
     if as_json:
         print_json([run.as_dict() for run in runs])

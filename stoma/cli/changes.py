@@ -12,7 +12,7 @@ import click
 from stoma.cli import completing
 from stoma.cli.context import MOMENTS, config_option, demo_option, json_option, opened
 from stoma.cli.output import console, local, print_json, print_table, reporting, tell, tell_warning
-from stoma.wording import clean
+from stoma.wording import clean, plural
 
 if TYPE_CHECKING:
     from stoma.stores.base import Row
@@ -141,7 +141,11 @@ def _line(name: str, text: str) -> None:
 
 
 def _counts(counts: Sequence[Count]) -> str:
-    return ", ".join(f"{_total([one])} {one.kind}" for one in counts) or "nothing"
+    return ", ".join(f"{_total([one])} {_called(one)}" for one in counts) or "nothing"
+
+
+def _called(one: Count) -> str:
+    return one.kind if one.count == 1 and one.is_exact else plural(one.kind)
 
 
 def _total(counts: Sequence[Count]) -> str:

@@ -71,7 +71,9 @@ def _file(path: Path) -> Iterator[Found]:
     if head and (not head.startswith(MAGIC) or head[18:20] != b"\2\2"):
         # Opening it would turn a stranger's file into one of ours.
         raise StoreUnavailable(f"{path} is no database of Stoma's", "name another file in store.url")
-    size = path.stat().st_size
+    # What was written last stands beside the file until it is taken up into it.
+    beside = path.with_name(f"{path.name}-wal")
+    size = path.stat().st_size + (beside.stat().st_size if beside.exists() else 0)
     told = f"{path}: {_size(size)}, {_size(free)} free on its disk"
     if size > READ_THROUGH:
         yield well(STORE, f"{told}; not read through: `stoma store check` does that")

@@ -65,6 +65,7 @@ def next_(
 def why(task_id: str, day: str, config_file: Path | None, demo: bool, as_json: bool) -> None:
     """What became of each due instant of that day. DATE: 2026-11-23, today, yesterday or tomorrow."""
     from stoma.scheduler.asking import day as day_of_task
+    from stoma.scheduler.zones import by_clock
 
     with opened(config_file, demo=demo) as here:
         told = day_of_task(here.config, here.store, task_id, day, joined=not as_json)
@@ -74,7 +75,7 @@ def why(task_id: str, day: str, config_file: Path | None, demo: bool, as_json: b
     asked, zone = told.date, told.zone
     tell(f"{task_id} on {asked:%A}, {asked}, by the clock of {zone}")
     rows = [
-        (_span(fate, zone), fate.count, _ids(fate.runs), fate.outcome, *_took(fate), fate.why)
+        (_span(fate, zone), fate.count, _ids(fate.runs), fate.outcome, *_took(fate), by_clock(fate.why, zone))
         for fate in told.fates
     ]
     empty = "nothing was due that day, and nothing ran"
@@ -83,7 +84,7 @@ def why(task_id: str, day: str, config_file: Path | None, demo: bool, as_json: b
         columns, rows, empty=empty if told.end <= told.now else "nothing is due that day, and nothing ran"
     )
     for line in told.notes:
-        tell(line)
+        tell(by_clock(line, zone))
 
 
 def _note(one: Coming) -> str:

@@ -10,6 +10,7 @@ import click
 
 from stoma.cli import completing
 from stoma.cli.context import Opened, config_option, demo_option, json_option, opened
+from stoma.cli.noting import noted
 from stoma.cli.output import local, print_json, print_table, reporting, several, tell
 
 if TYPE_CHECKING:
@@ -39,7 +40,8 @@ def hosts(host: str | None, reset: bool, config_file: Path | None, demo: bool, a
     name = budget_name(plain_host(host)) if host else None
     with opened(config_file, demo=demo) as here:
         if reset and name:
-            words, told = _reset(here, name)
+            with noted(here.store, "reset-host", name):
+                words, told = _reset(here, name)
             if as_json:
                 print_json(told)
             else:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from stoma.logfile import FORMATS, KEEP, LEVELS, ROTATE, LogFormat
 
@@ -25,6 +26,8 @@ class Logging:
     rotate: str
     keep: str
     audit: Path | None
+    # Whether somebody asked for this level.
+    is_level_given: bool = False
 
     def begin(self, *, quiet: bool = False) -> None:
         """Log so from now on; where it is to be `quiet`, standard error gets warnings only, unless more is asked for.
@@ -36,7 +39,7 @@ class Logging:
         set_up(
             self.level,
             form=self.form,
-            on_stream="WARNING" if quiet and self.level == "INFO" else None,
+            on_stream="WARNING" if quiet and not self.is_level_given else None,
             file=self.file,
             rotate=self.rotate,
             keep=self.keep,
@@ -73,7 +76,9 @@ def log_options(command: Callable[..., Any]) -> Callable[..., Any]:
         audit_log: Path | None,
         **kwargs: Any,
     ) -> Any:
-        log = Logging(log_level, log_format, log_file, log_rotate, log_keep, audit_log)
+        source = click.get_current_context().get_parameter_source("log_level")
+        is_given = source is not ParameterSource.DEFAULT
+        log = Logging(log_level, log_format, log_file, log_rotate, log_keep, audit_log, is_given)
         return command(*args, log=log, **kwargs)
 
     given: Callable[..., Any] = wrapped

@@ -33,6 +33,7 @@ GROUPS = {
             "stoma.cli.hosts:hosts",
             "How often each host may be asked, and when it may be asked next.",
         ),
+        "audit": ("stoma.cli.audit:audit", "Who changed what over HTTP and by command, and who was refused."),
         "notify": ("stoma.cli.notify:notify", "Who is told of troubles, and whether it arrives: list, test."),
     },
     "Ask": {

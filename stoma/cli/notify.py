@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stoma.cli.context import Opened, config_option, json_option, opened
+from stoma.cli.noting import note_done
 from stoma.cli.output import NOT_COMPLETE, leave, local, print_json, print_table, reporting, tell
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def test(target: str, config_file: Path | None, as_json: bool) -> None:
     if not services.is_installed():
         raise UsageError(services.MISSING, services.INSTALL)
     results = [_tried(config, target, address) for address in addresses]
+    note_done(config_file, "notify-test", target, messages=sum(one["sent"] for one in results))
     if as_json:
         print_json(results)
     for result in results if not as_json else ():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ import click
 
 from stoma.cli import completing
 from stoma.cli.context import config_option, demo_option, json_option, opened
+from stoma.cli.noting import noted
 from stoma.cli.output import (
     NOT_COMPLETE,
     console,
@@ -60,7 +61,8 @@ def replay(
     with opened(config_file, demo=demo, with_code=True) as here:
         task = task_named(here.config, task_id)
         kept = here.store.raw.kept(task_id, here.store.now())
-        with _progress(task_id, quiet=as_json) as on_attempt:
+        noting = nullcontext() if dry_run else noted(here.store, "replay", task_id, since=since)
+        with noting, _progress(task_id, quiet=as_json) as on_attempt:
             report = replayed(
                 here.store,
                 task,

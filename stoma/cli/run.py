@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -27,14 +28,19 @@ from stoma.cli.output import (
     several,
     stoma_command,
     tell,
+    tell_note,
 )
 from stoma.cli.program import Program
+from stoma.wording import listed
 
 if TYPE_CHECKING:
     from stoma.api.server import Server
     from stoma.scheduler.config import Config
     from stoma.scheduler.loader import Loader
     from stoma.scheduler.manager import Scheduler
+
+MOST_GREETED = 20
+"""Tasks that are shown at the start; where to look stands below them."""
 
 
 @click.command(cls=Program, context_settings={"help_option_names": ["-h", "--help"]})
@@ -112,16 +118,12 @@ def reader(
     port: int | None = None,
     redirect: Callable[[Config], Config] | None = None,
 ) -> Loader:
-    """What reads the files, now and after each edit, and adds what the command line says."""
+    """What reads the files, now and after each edit, and adds what the command line and the environment say."""
+    from stoma.cli.listening import listening
     from stoma.scheduler.loader import Loader
 
     def amend(config: Config) -> Config:
-        listening = replace(
-            config.api,
-            host=config.api.host if host is None else host,
-            port=config.api.port if port is None else port,
-        )
-        config = replace(config, api=listening)
+        config = replace(config, api=listening(config.api, host, port, os.environ))
         return redirect(config) if redirect else config
 
     return Loader(config_file, presets=presets, amend=amend)
@@ -130,6 +132,7 @@ def reader(
 def start(loader: Loader, *, with_server: bool = True, run_all: bool = False) -> int:
     """Scheduler and server until a signal; gives the exit code."""
     from stoma.api.main import serve
+    from stoma.cli.listening import make_token
     from stoma.usage import expect_many_objects
 
     expect_many_objects()
@@ -141,6 +144,8 @@ def start(loader: Loader, *, with_server: bool = True, run_all: bool = False) ->
 
     # The scheduler tells what is wrong with the files itself.
     config, _ = load_despite(loader, warn=False)
+    if with_server and (file := make_token(config.api, os.environ)):
+        tell_note(f"a token for the dashboard and the API was made: it stands in {file}")
     return serve(config, reload=loader, with_server=with_server, on_start=on_start)
 
 
@@ -165,12 +170,20 @@ def _greet(scheduler: Scheduler, server: Server | None) -> None:
     ]
     stoma = stoma_command()
     none = f"no tasks yet: add one with `{stoma} scheduler add-task`"
-    print_table(("task", "schedule", "next run", "note"), rows, empty=none)
+    print_table(("task", "schedule", "next run", "note"), rows[:MOST_GREETED], empty=none)
+    if len(rows) > MOST_GREETED:
+        tell(f"and {len(rows) - MOST_GREETED:,} more: {stoma} scheduler list-tasks")
     if rows:
         first = next((row[0] for row in rows if not row[3]), rows[0][0])
         tell(f"run one now:  {stoma} scheduler run-task {first}{' --demo' if config.demo else ''}")
     if server is not None:
         tell(f"dashboard:    {server.url}/")
+        if config.api.tokens:
+            from stoma.api.tokens import name_of
+
+            tell(
+                f"sign in:      with the token of {listed([name_of(text) for text in config.api.tokens], 'or')}"
+            )
     tell("stop:         Ctrl-C")
     sys.stdout.flush()
 

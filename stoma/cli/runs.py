@@ -10,6 +10,7 @@ import click
 
 from stoma.cli import completing
 from stoma.cli.context import config_option, demo_option, json_option, opened
+from stoma.cli.noting import noted
 from stoma.cli.output import NOT_COMPLETE, leave, local, print_json, print_table, reporting, tell
 from stoma.scheduler.base import Run, TaskStatus
 
@@ -99,7 +100,8 @@ def runs(
 def cancel(run_id: int, no_wait: bool, config_file: Path | None, demo: bool, as_json: bool) -> None:
     """End a run: one that waits at once, one that is under way at its next page."""
     with opened(config_file, demo=demo) as here:
-        run = here.store.runs.ask_cancel(run_id, here.store.now())
+        with noted(here.store, "cancel", run_id):
+            run = here.store.runs.ask_cancel(run_id, here.store.now())
         was_waiting = run.status is not TaskStatus.RUNNING
         if not as_json:
             name = f"run {run.id} of {run.task_id}"
@@ -132,9 +134,10 @@ def retry(run_id: int, config_file: Path | None, demo: bool, as_json: bool) -> N
 
     with opened(config_file, demo=demo) as here:
         now = here.store.now()
-        # Raises where the task is declared no more: its run would only be cancelled.
-        task_named(here.config, here.store.runs.get(run_id).task_id)
-        run = here.store.runs.again(run_id, now)
+        with noted(here.store, "retry", run_id):
+            # Raises where the task is declared no more: its run would only be cancelled.
+            task_named(here.config, here.store.runs.get(run_id).task_id)
+            run = here.store.runs.again(run_id, now)
         is_running = is_scheduler_running(here.store, now)
         paused = here.store.agenda.paused_since() is not None
     if as_json:

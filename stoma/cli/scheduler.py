@@ -12,6 +12,7 @@ import click
 from stoma.cli import completing
 from stoma.cli.context import config_option, demo_option, json_option, load, opened
 from stoma.cli.log_options import Logging, log_options
+from stoma.cli.noting import note_done, noted
 from stoma.cli.output import (
     DEGRADED,
     INTERRUPTED,
@@ -191,11 +192,13 @@ def run_task(task_id: str, no_wait: bool, config_file: Path | None, demo: bool, 
         if not is_scheduler_running(here.store, now):
             if no_wait:
                 raise click.UsageError("no scheduler is running that could take it; leave out --no-wait")
-            leave(run_here(here.config, here.store, [task], as_json))
+            with noted(here.store, "run-task", task_id):
+                leave(run_here(here.config, here.store, [task], as_json))
         reason = blocked_reason(task, here.config)
         if reason:
             raise Blocked(f"{task_id} is blocked: {reason}")
-        run = here.store.runs.add(hand_run(task), now)
+        with noted(here.store, "run-task", task_id):
+            run = here.store.runs.add(hand_run(task), now)
         if no_wait:
             print_json(run.as_dict()) if as_json else tell(f"run {run.id} of {task_id} is queued")
             return
@@ -237,7 +240,7 @@ def disable_task(task_id: str, config_file: Path | None, demo: bool) -> None:
 @reporting
 def pause(config_file: Path | None, demo: bool) -> None:
     """Start nothing more, until `resume`; runs under way end. It outlasts a restart."""
-    with opened(config_file, demo=demo) as here:
+    with opened(config_file, demo=demo) as here, noted(here.store, "pause"):
         here.store.agenda.pause(True, here.store.now())
     tell("everything is paused; what falls due meanwhile is skipped. `stoma scheduler resume` ends it")
 
@@ -248,7 +251,7 @@ def pause(config_file: Path | None, demo: bool) -> None:
 @reporting
 def resume(config_file: Path | None, demo: bool) -> None:
     """End the pause: runs that wait start, and what falls due from now on."""
-    with opened(config_file, demo=demo) as here:
+    with opened(config_file, demo=demo) as here, noted(here.store, "resume"):
         since = here.store.agenda.paused_since()
         here.store.agenda.pause(False, here.store.now())
     tell("the pause is over" if since else "there is no pause")
@@ -268,6 +271,8 @@ def load_preset(preset: str, config_file: Path | None, as_json: bool) -> None:
 
     config = load(config_file)
     added = edits.load_preset(config.base, preset, path=config_file)
+    if added:
+        note_done(config_file, "load-preset", preset)
     if as_json:
         print_json({"preset": preset, "added": added})
     elif added:
@@ -319,6 +324,8 @@ def add_task(
         replace,
         path=config_file,
     )
+    told = {"name": name, "collector": collector, "schedule": schedule, "priority": priority}
+    note_done(config_file, "add-task", task_id, sent={**told, "config": _settings(settings)}, replace=replace)
     tell(f"{task_id} is written to {_short(path)}; a running scheduler takes it up within seconds")
 
 
@@ -332,13 +339,15 @@ def remove_task(task_id: str, config_file: Path | None) -> None:
     from stoma.scheduler.config import base_of
 
     path = edits.remove_task(base_of(config_file), task_id, path=config_file)
+    note_done(config_file, "remove-task", task_id)
     tell(f"{task_id} is gone: {_short(path)} was deleted; its records and runs stay")
 
 
 def _switch(config_file: Path | None, task_id: str, enabled: bool, demo: bool) -> None:
     from stoma.scheduler.parts import switch, task_named
 
-    with opened(config_file, demo=demo) as here:
+    action = "enable-task" if enabled else "disable-task"
+    with opened(config_file, demo=demo) as here, noted(here.store, action, task_id):
         switch(here.store, task_named(here.config, task_id), enabled)
 
 

@@ -112,7 +112,7 @@ def search(
     """
     from stoma.query import parse
     from stoma.scheduler.selecting import doubts, selection_of
-    from stoma.stores.questions import record_dict
+    from stoma.stores.questions import listed_dict
 
     text = " ".join(query)
     node = parse(text)
@@ -126,7 +126,7 @@ def search(
         found = here.store.search.find(text, selection, limit, order="newest" if newest else "best")
         _tell_lag(here, found.lag.records)
         if as_json:
-            print_json([record_dict(row) for row in found.rows])
+            print_json([listed_dict(row) for row in found.rows])
         elif found.rows:
             _show(found.rows, node, here.config.timezone)
             if found.has_more:

@@ -120,7 +120,9 @@ def _told(story: Story, zone: str, *, with_signs: bool) -> Iterator[Text]:
     for name, value in _fields(row, zone):
         yield Text.assemble((f"{clean(name):14} ", "dim"), clean(_short(value)))
     yield Text()
-    many = several(len(story.versions), "version")
+    many = several(row["version"], "version")
+    if story.is_cut:
+        many += f", the latest {len(story.versions)} of them here"
     seen = f"first seen {local(row['first_seen_at'], zone)}, last seen {local(row['last_seen_at'], zone)}"
     yield Text(f"{many}, {seen}")
     for version in story.versions if len(story.versions) > 1 else ():

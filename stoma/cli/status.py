@@ -84,7 +84,8 @@ def show_status(overview: dict[str, Any], zone: str) -> None:
         waits = run["waits_for"] if overview["running"] else "continues when a scheduler runs"
         tell(f"  open: {run['task']} (run {run['run']}): {waits}")
     for task in overview["failing"]:
-        tell(f"  {task['status']}: {task['task']}: {task['reason']}")
+        again = f"; tried again at {local(task['again_at'], zone)}" if task["again_at"] else ""
+        tell(f"  {task['status']}: {task['task']}: {task['reason']}{again}")
     for task in overview["gone"]:
         tell(f"  gone: {task['task']}: {task['reason']}")
     for host in overview["hosts"]:

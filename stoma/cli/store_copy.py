@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stoma.cli.context import json_option
+from stoma.cli.noting import noted
 from stoma.cli.output import console, local, print_json, print_table, reporting, tell, tell_warning
 
 if TYPE_CHECKING:
@@ -57,6 +58,9 @@ def copy(source: str, target: str, as_json: bool) -> None:
             tell_warning(f"a scheduler works on {old.database.place}: {AGAIN}")
         with _progress(quiet=as_json) as (on_start, on_rows):
             done = copied(old.database, new.database, on_start=on_start, on_rows=on_rows)
+        # The copy was made; what it was made of is as before.
+        with noted(new, "store-copy", old.database.place, rows=done.rows):
+            pass
         seconds = time.monotonic() - began
         if not as_json:
             _tell(done, old.database.place, new.database.place, seconds)

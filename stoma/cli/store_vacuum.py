@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from stoma.cli.context import Opened, config_option, demo_option, json_option, opened
+from stoma.cli.noting import noted
 from stoma.cli.output import NOT_COMPLETE, leave, print_json, reporting, several, tell, tell_warning
 from stoma.cli.waiting import waiting
 
@@ -40,12 +41,13 @@ def vacuum(full: bool, config_file: Path | None, demo: bool, as_json: bool) -> N
 
     with opened(config_file, demo=demo, must_exist=True) as here:
         before = _size(here)
-        with waiting("deleting what is old", quiet=as_json) as look:
-            gone = Keeper(here.store).finish(here.config.keep, lambda gone: look(_words(gone)))
-        with waiting("looking through the index of words", quiet=as_json):
-            mended = _mended(here)
-        with waiting("making room", quiet=as_json) as look:
-            left_out = _alone(here) if full else here.store.database.vacuum(full=False)
+        with noted(here.store, "store-vacuum", full=full):
+            with waiting("deleting what is old", quiet=as_json) as look:
+                gone = Keeper(here.store).finish(here.config.keep, lambda gone: look(_words(gone)))
+            with waiting("looking through the index of words", quiet=as_json):
+                mended = _mended(here)
+            with waiting("making room", quiet=as_json) as look:
+                left_out = _alone(here) if full else here.store.database.vacuum(full=False)
         after = _size(here)
     if as_json:
         counts = {kind: count for kind, count in gone.items() if count}

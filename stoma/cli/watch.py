@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from stoma.cli.output import console, local, several, tell
@@ -58,22 +58,26 @@ class Glimpse:
 def watch(store: Store, zone: str) -> None:
     """Show what runs, until Ctrl-C."""
     if (screen := console()).is_terminal:
-        _live(store, screen)
+        _live(store, screen, zone)
         return
     told: dict[int, str] = {}
-    for glimpse in looks(store):
-        for line in news(glimpse, told):
+    for number, glimpse in enumerate(looks(store)):
+        lines = list(news(glimpse, told))
+        # Silence would look as if it hung.
+        if number == 0 and not lines:
+            lines = [summary(glimpse)]
+        for line in lines:
             tell(f"{local(glimpse.now, zone)[11:19]} {line}")
         time.sleep(LOOK_SECONDS)
 
 
-def _live(store: Store, screen: Console) -> None:
+def _live(store: Store, screen: Console, zone: str) -> None:
     from rich.live import Live
 
     paces: dict[int, Pace] = {}
     with Live(console=screen, auto_refresh=False) as live:
         for glimpse in looks(store):
-            live.update(_picture(glimpse, paces, screen.width), refresh=True)
+            live.update(_picture(glimpse, paces, screen.width, zone), refresh=True)
             time.sleep(LOOK_SECONDS)
 
 
@@ -131,11 +135,11 @@ def _said(run: Run, glimpse: Glimpse) -> str:
     return f"{run.status}, {counts}{why}"
 
 
-def _picture(glimpse: Glimpse, paces: dict[int, Pace], width: int) -> Text:
+def _picture(glimpse: Glimpse, paces: dict[int, Pace], width: int, zone: str) -> Text:
     """All of it, one line a run, cut at the edge of the screen: a line that breaks would jump with each look."""
     from rich.text import Text
 
-    lines = [Text(f"{glimpse.now.astimezone(UTC):%H:%M:%S} UTC  {summary(glimpse)}")]
+    lines = [Text(f"{local(glimpse.now, zone)[11:]}  {summary(glimpse)}")]
     for run in glimpse.running[:MOST_LINES]:
         rate = paces.setdefault(run.id, Pace()).rate(glimpse.now, run.seen)
         speed = f", {rate:,.0f}/s" if rate is not None else ""

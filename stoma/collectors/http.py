@@ -26,7 +26,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import requests
 from requests.adapters import HTTPAdapter
-from requests.utils import get_environ_proxies
+from requests.utils import get_auth_from_url, get_environ_proxies
 
 from stoma import metrics
 from stoma.collectors import addresses, allowance, pages
@@ -55,6 +55,7 @@ from stoma.errors import (
     Unreachable,
 )
 from stoma.hosts import NOT_SENT, Allowance, plain_host
+from stoma.references import remember_basic
 
 __all__ = [
     "Clock",
@@ -353,6 +354,9 @@ class HttpClient:
         left = max(self._watch.left(), 0.01)
         proxies = {} if is_loopback(host) else get_environ_proxies(asked.url)
         self._wire.proxied = bool(proxies)
+        # The library sends a name and a password inside an address as Base64.
+        if (given := get_auth_from_url(asked.url)) != ("", ""):
+            remember_basic(*given)
         try:
             # Without a session: no cookies, no netrc, nothing remembered between requests.
             return self._adapter.send(

@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, unquote_plus, urldefrag, urlencode, urljoin,
 from stoma.collectors.answers import origin
 from stoma.collectors.http_json_answers import packed
 from stoma.errors import SourceRefused
-from stoma.references import mask, remember
+from stoma.references import mask, names_secret, remember, remember_basic
 from stoma.wording import listed
 
 ACCEPT = "application/json, application/x-ndjson;q=0.9, */*;q=0.5"
@@ -34,20 +34,12 @@ USUAL_SIZES = frozenset({10, 20, 25, 30, 40, 50, 60, 100, 200, 250, 500, 1_000})
 _SIZES = re.compile(
     r"(^|[^a-z])(per_?page|(page_?)?(size|limit)|rows|count|first|max|top|n)($|[^a-z])", re.IGNORECASE
 )
-_CREDENTIAL = re.compile(
-    r"(.*[_-])?(api_?-?key|app_?-?(key|id)|access_?-?(key|token)|auth|(auth_?-?)?token|secret|password|client_?-?secret|key)",
-    re.IGNORECASE,
-)
 _SECRET = re.compile(r"(?=[^0-9]*[0-9])[A-Za-z0-9_.~+/=-]{12,}")
 
 
 def is_credential(name: str, value: object) -> bool:
     """Whether a parameter looks like a credential, by its name and by what it holds."""
-    return (
-        isinstance(value, str)
-        and _CREDENTIAL.fullmatch(name) is not None
-        and (_SECRET.fullmatch(value) is not None)
-    )
+    return isinstance(value, str) and names_secret(name) and _SECRET.fullmatch(value) is not None
 
 
 def keep_quiet(given: Iterable[tuple[str, object]]) -> None:
@@ -173,8 +165,7 @@ def _credentials(auth: Mapping[str, Any]) -> dict[str, str]:
     if "basic" in auth:
         user, password = str(auth["basic"]["user"]), str(auth["basic"]["password"])
         encoded = b64encode(f"{user}:{password}".encode()).decode("ascii")
-        if (reference := mask(password)) != password:
-            remember(encoded, reference)
+        remember_basic(user, password)
         return {"Authorization": f"Basic {encoded}"}
     if "header" in auth:
         return {str(auth["header"]["name"]): str(auth["header"]["value"])}

@@ -9,13 +9,15 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import takewhile
 
-from stoma.errors import Problem, StomaError
+from stoma.errors import Problem, StomaError, StoreUnavailable
 from stoma.log import log_details, logger
 from stoma.notify import deciding, messages
 from stoma.notify.deciding import Decision, Trouble
-from stoma.notify.messages import CaughtUp, Place
+from stoma.notify.messages import Again, CaughtUp, Place
+from stoma.records import holdable
 from stoma.scheduler.base import Notify, Run, TaskStatus
 from stoma.scheduler.config import Config
 from stoma.scheduler.gone import SOURCE_GONE
@@ -24,8 +26,21 @@ from stoma.scheduler.overview import SILENT_AFTER, other_nodes
 from stoma.scheduler.owner import is_gone, this_process
 from stoma.scheduler.saving import SILENT
 from stoma.stores import Store
+from stoma.stores.agenda import CLOCK_FAULT
 from stoma.stores.base import Transaction
-from stoma.stores.outbox import CONFIG, NETWORK, Alert, Letter, about_task, alert_of, put, save_alert
+from stoma.stores.outbox import (
+    CONFIG,
+    NETWORK,
+    Alert,
+    Lately,
+    Letter,
+    about_task,
+    alert_of,
+    lately,
+    put,
+    save_alert,
+    told_targets,
+)
 
 ENDS = (TaskStatus.COMPLETED, TaskStatus.SUSPECT, TaskStatus.FAILED)
 """Ends that say something of a source; what was cancelled or skipped does not."""
@@ -64,12 +79,13 @@ class Alerting:
         tx.lock(f"alert {about}")
         before = alert_of(tx, about)
         if run.status is not TaskStatus.COMPLETED:
-            decision = deciding.trouble(before, _trouble_of(tx, run, before), notify, now)
-            _carry_out(tx, config, before, decision, now)
+            before_that = lately(tx, about, now) if before is None or not before.told else None
+            decision = deciding.trouble(before, _trouble_of(tx, run, before, now), notify, now, before_that)
+            _carry_out(tx, config, before, decision, now, again=before_that)
         elif before is not None:
             rows = tx.all("skips_since", task_id=run.task_id, since=before.since_at)
             back = CaughtUp(run, {row["reason"]: int(row["count"]) for row in rows})
-            _carry_out(tx, config, before, deciding.over(notify), now, back)
+            _carry_out(tx, config, before, deciding.over(before, notify), now, back)
 
 
 class Watching:
@@ -85,26 +101,30 @@ class Watching:
         """Tell what is to be told now; True when something waits to be sent."""
         now = self._store.now()
         open_now = {alert.about: alert for alert in self._store.alerts.open()}
-        made = False
-        for about, wrong in (
-            (CONFIG, self._config_trouble(problems, now)),
-            (NETWORK, _network_trouble(network)),
-        ):
-            before = open_now.get(about)
-            if wrong is None and before is None:
-                continue
-            if about == NETWORK and wrong is None and before is not None and not _is_back(network, before):
-                continue
-            if about == CONFIG and before is None and wrong and now - wrong.since_at < CONFIG_GRACE:
-                continue
-            if before is not None and not self._is_mine(before, now):
-                continue
-            made |= self._settle(about, wrong, now)
+        looks: list[Callable[[], bool]] = [
+            lambda: self._look_at_config(problems, open_now.get(CONFIG), now),
+            lambda: self._look_at_network(network, open_now.get(NETWORK), now),
+        ]
         for alert in open_now.values():
             if alert.task_id is not None:
-                made |= self._remind(alert, now)
+                looks.append(partial(self._remind, alert, now))
+        made = [_made(look) for look in looks]
         self._forget(now)
-        return made
+        return any(made)
+
+    def _look_at_config(self, problems: Sequence[Problem], before: Alert | None, now: datetime) -> bool:
+        wrong = self._config_trouble(problems, now)
+        if wrong is None and before is None:
+            return False
+        if before is None and wrong and now - wrong.since_at < CONFIG_GRACE:
+            return False
+        return self._is_mine(before, now) and self._settle(CONFIG, wrong, now)
+
+    def _look_at_network(self, network: Network, before: Alert | None, now: datetime) -> bool:
+        wrong = _network_trouble(network)
+        if wrong is None and (before is None or not _is_back(network, before, now)):
+            return False
+        return self._is_mine(before, now) and self._settle(NETWORK, wrong, now)
 
     def _settle(self, about: str, wrong: Trouble | None, now: datetime) -> bool:
         """Bring one alert up to date, in a transaction of its own."""
@@ -113,9 +133,10 @@ class Watching:
             tx.lock(f"alert {about}")
             before = alert_of(tx, about)
             if wrong is not None:
-                decision = deciding.trouble(before, wrong, config.notify, now)
+                before_that = lately(tx, about, now)
+                decision = deciding.trouble(before, wrong, config.notify, now, before_that)
             elif before is not None:
-                decision = deciding.over(config.notify)
+                decision = deciding.over(before, config.notify)
             else:
                 return False
             return _carry_out(tx, config, before, decision, now)
@@ -130,7 +151,10 @@ class Watching:
                 with self._store.database.transaction() as tx:
                     tx.execute("alert_close", about=alert.about)
             return False
-        if now < deciding.remind_at(alert):
+        is_quiet = deciding.is_quiet(alert, now)
+        if not alert.told:
+            is_quiet = deciding.is_held(alert.kind, self._store.alerts.lately(alert.about, now), now)
+        if is_quiet:
             return False
         if not self._store.agenda.overrides().get(task_id, task.enabled):
             return False  # whoever switched it off knows
@@ -139,23 +163,30 @@ class Watching:
             current = alert_of(tx, alert.about)
             if current is None:
                 return False
+            if not current.told:
+                before_that = lately(tx, alert.about, now)
+                decision = deciding.late(current, now, before_that)
+                return _carry_out(tx, config, current, decision, now, again=before_that)
             return _carry_out(tx, config, current, deciding.reminder(current, task.notify, now), now)
 
     def _config_trouble(self, problems: Sequence[Problem], now: datetime) -> Trouble | None:
         if not problems:
             self._broken_since = None
             return None
-        self._broken_since = self._broken_since or now
+        # What lies in the future was noted before the clock was set back.
+        self._broken_since = min(self._broken_since or now, now)
         told = []
         for problem in problems[:3]:
             told.append(f"{problem.place}: {problem.message}" if problem.place else problem.message)
         if len(problems) > len(told):
             told.append(f"and {len(problems) - len(told)} more")
-        return Trouble(CONFIG, "config", self._broken_since, "\n".join(told), holder=str(this_process()))
+        # The name of a file may be no text.
+        detail = str(holdable("\n".join(told)))
+        return Trouble(CONFIG, "config", self._broken_since, detail, holder=str(this_process()))
 
-    def _is_mine(self, alert: Alert, now: datetime) -> bool:
+    def _is_mine(self, alert: Alert | None, now: datetime) -> bool:
         """Whether this process speaks for an alert: it saw it first, or who did is not at work any more."""
-        if alert.holder in (None, str(this_process())) or is_gone(alert.holder or ""):
+        if alert is None or alert.holder in (None, str(this_process())) or is_gone(alert.holder or ""):
             return True
         return not any(
             row["owner"] == alert.holder and abs(now - row["heartbeat_at"]) < SILENT_AFTER
@@ -189,6 +220,7 @@ def _carry_out(
     decision: Decision,
     now: datetime,
     back: CaughtUp | None = None,
+    again: Lately | None = None,
 ) -> bool:
     """Write what was decided; True when somebody is told."""
     after, subject = decision.alert, decision.alert or before
@@ -198,32 +230,50 @@ def _carry_out(
         tx.execute("alert_close", about=before.about)
     if decision.told is None or subject is None:
         return False
+    notify = config.notify if subject.task_id is None else _notify_of(config, subject.task_id)
+    to = notify.to
     if decision.told == deciding.REMINDER:
         tx.execute("outbox_drop_reminders", about=subject.about)
     elif decision.told == deciding.RECOVERED:
+        if to is not None:
+            # Also those whom nobody would tell by now: they were told of the trouble.
+            to = (*to, *told_targets(tx, subject))
         tx.execute("outbox_overtake", about=subject.about)
-    text = _text(config, subject, decision.told, now, back)
-    notify = config.notify if subject.task_id is None else _notify_of(config, subject.task_id)
-    found = [*letters(config, notify.to, subject.about, decision.told, subject.kind, text)]
+    before_that = _again(tx, subject, again, now) if decision.told == deciding.OPENED else None
+    text = _text(config, subject, decision.told, now, back, before_that)
+    found = [*letters(config, to, subject.about, decision.told, subject.kind, text)]
     put(tx, found, now)
     return bool(found)
 
 
-def _text(config: Config, alert: Alert, event: str, now: datetime, back: CaughtUp | None) -> tuple[str, str]:
+def _text(
+    config: Config, alert: Alert, event: str, now: datetime, back: CaughtUp | None, again: Again | None
+) -> tuple[str, str]:
     if alert.task_id is None:
         return messages.of_process(alert, event, place_of(config), socket.gethostname(), now)
     task = config.tasks.get(alert.task_id)
     name = task.name if task is not None else alert.task_id
-    return messages.of_task(alert, event, name, place_of(config), now, back)
+    return messages.of_task(alert, event, name, place_of(config), now, back, again)
 
 
-def _trouble_of(tx: Transaction, run: Run, before: Alert | None) -> Trouble:
+def _again(tx: Transaction, alert: Alert, before: Lately | None, now: datetime) -> Again | None:
+    """How often a task failed since people were first told of it within a day; None where it is news to them."""
+    if before is None or before.first_at is None:
+        return None
+    ends = tx.all("ends_of_task", task_id=alert.task_id, now=now)
+    since = before.first_at
+    return Again(
+        sum(row["status"] != TaskStatus.COMPLETED and row["began_at"] > since for row in ends), since
+    )
+
+
+def _trouble_of(tx: Transaction, run: Run, before: Alert | None, now: datetime) -> Trouble:
     """What a run that did not complete tells of its task."""
     bad_runs, since = 1, run.started_at or run.created_at
     if before is not None:
         bad_runs, since = before.bad_runs + 1, before.since_at
     else:
-        ends = tx.all("ends_of_task", task_id=run.task_id)
+        ends = tx.all("ends_of_task", task_id=run.task_id, now=now)
         bad = [*takewhile(lambda row: row["status"] != TaskStatus.COMPLETED, ends)]
         if bad:
             bad_runs, since = len(bad), bad[-1]["began_at"]
@@ -246,9 +296,24 @@ def _network_trouble(network: Network) -> Trouble | None:
     return Trouble(NETWORK, "network", since, f"Not to be reached: {hosts}", holder=str(this_process()))
 
 
-def _is_back(network: Network, alert: Alert) -> bool:
+def _is_back(network: Network, alert: Alert, now: datetime) -> bool:
     """Whether a host has answered since: a process that was only begun anew knows of no outage, and of no end of it."""
-    return network.answered_at is not None and network.answered_at > alert.opened_at
+    if network.answered_at is None:
+        return False
+    # What was opened in the future was opened before the clock was set back.
+    return network.answered_at > alert.opened_at or alert.opened_at - now > CLOCK_FAULT
+
+
+def _made(look: Callable[[], bool]) -> bool:
+    """What one look found; a mistake in one must not keep the others from looking."""
+    try:
+        return look()
+    except StoreUnavailable:
+        raise
+    except Exception as error:
+        logger.error("an alert cannot be made: {!r}", error)
+        log_details(error)
+        return False
 
 
 def _notify_of(config: Config, task_id: str) -> Notify:

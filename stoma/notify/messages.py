@@ -15,11 +15,14 @@ from zoneinfo import ZoneInfo
 from stoma.notify.deciding import OPENED, RECOVERED, REMINDER
 from stoma.references import mask
 from stoma.scheduler.base import Run, duration_text
-from stoma.stores.outbox import Alert, Letter
+from stoma.stores.outbox import TASK, Alert, Letter
 from stoma.wording import clean
 
 LONGEST_TITLE, LONGEST_LINE, LONGEST_BODY = 150, 500, 1_800
 """Characters; some services refuse what is longer than 2,000."""
+
+MOST_LINES = 20
+"""Messages in one delivery that get a line each."""
 
 _CALLS = re.compile(r"(@)(?=(?:everyone|here|channel|all)\b)|(<)(?=[!@#])", re.IGNORECASE)
 
@@ -41,8 +44,22 @@ class CaughtUp:
     skipped: Mapping[str, int]
 
 
+@dataclass(frozen=True, slots=True)
+class Again:
+    """How many runs of a task did not complete since people were first told of it."""
+
+    bad_runs: int
+    since_at: datetime
+
+
 def of_task(
-    alert: Alert, event: str, name: str, place: Place, now: datetime, back: CaughtUp | None = None
+    alert: Alert,
+    event: str,
+    name: str,
+    place: Place,
+    now: datetime,
+    back: CaughtUp | None = None,
+    again: Again | None = None,
 ) -> tuple[str, str]:
     """Subject and text about a task."""
     task_id = alert.task_id or ""
@@ -58,8 +75,14 @@ def of_task(
         verb = _IS[alert.kind]
         if alert.kind == "failing" and alert.bad_runs > 1:
             verb += f": {alert.bad_runs} runs in a row"
+        if again is not None:
+            verb = f"{_IS[alert.kind]} again"
         title = f"{task_id} {'still ' if event == REMINDER else ''}{verb}"
         lines = [f"{who} {verb}, since {since}." if alert.bad_runs else f"{who} {verb}."]
+        if again is not None:
+            times = "1 run" if again.bad_runs == 1 else f"{again.bad_runs} runs"
+            first = clock(again.since_at, place.zone)
+            lines += [f"It comes and goes: {times} did not complete since the message of {first}."]
         lines += [tidy(alert.detail)] if alert.detail else []
         lines += [_HINTS[alert.kind].format(task=task_id)]
     if place.url:
@@ -93,6 +116,8 @@ def together(letters: Sequence[Letter]) -> tuple[str, str]:
         if not one.repeats:
             return one.title, one.body
         return f"(repeat) {one.title}", f"{one.body}\n{_REPEAT}"
+    if len(letters) > MOST_LINES:
+        return f"{len(letters)} messages", _crowd(letters)
     lines = []
     # Each gets its share, so that none is cut off behind the others.
     share = max(80, LONGEST_BODY // len(letters) - 2)
@@ -102,6 +127,36 @@ def together(letters: Sequence[Letter]) -> tuple[str, str]:
     if any(one.repeats for one in letters):
         lines.append(_REPEAT)
     return f"{len(letters)} messages", "\n".join(lines)
+
+
+def _crowd(letters: Sequence[Letter]) -> str:
+    """Very many: what is wrong, and with which tasks, as many as there is room for."""
+    groups: dict[str, list[str]] = {}
+    for one in letters:
+        task_id, is_task, said = one.about.removeprefix(TASK), one.about.startswith(TASK), one.title
+        if is_task:
+            said = said.removeprefix(f"{task_id} ").partition(":")[0]
+        groups.setdefault(f"(repeat) {said}" if one.repeats else said, []).extend([task_id] * is_task)
+    most = sorted(groups.items(), key=lambda group: -len(group[1]))
+    room = LONGEST_BODY - len(_REPEAT) - len(_MORE)
+    share = max(80, room // len(most) - 2)
+    lines = [_clipped("\n".join(_crowded(said, tasks, share) for said, tasks in most), room), _MORE]
+    if any(one.repeats for one in letters):
+        lines.append(_REPEAT)
+    return "\n".join(lines)
+
+
+def _crowded(said: str, tasks: Sequence[str], longest: int) -> str:
+    """One line: `fails (60): a, b, c and 57 more`."""
+    if not tasks:
+        return _clipped(said, longest)
+    line, told = f"{said} ({len(tasks)}): ", 0
+    for task in tasks:
+        if len(line) + len(task) > longest - 15:
+            break
+        line, told = f"{line}{', ' if told else ''}{task}", told + 1
+    rest = len(tasks) - told
+    return f"{line} and {rest} more" if rest else line
 
 
 def body(lines: Sequence[str]) -> str:
@@ -169,6 +224,18 @@ _ADVICE = {
     "network": "Runs wait, and one at a time tries again; none loses a try.",
     "store": "Nothing is collected meanwhile; runs go on at their last page when it is back.",
 }
+_MORE = "`stoma status` tells how each task stands."
 _REPEAT = "(repeat): this may have arrived before; the process that was sending it ended in between."
 
-__all__ = ["OPENED", "CaughtUp", "Place", "body", "clock", "of_process", "of_task", "tidy", "together"]
+__all__ = [
+    "OPENED",
+    "Again",
+    "CaughtUp",
+    "Place",
+    "body",
+    "clock",
+    "of_process",
+    "of_task",
+    "tidy",
+    "together",
+]

@@ -17,13 +17,25 @@ from stoma.notify.deciding import Trouble
 from stoma.notify.sending import Send, Sender, kind_of
 from stoma.scheduler.config import Config
 from stoma.stores import Store
+from stoma.stores.aside import answered
 from stoma.stores.outbox import STORE, Alert, Letter
 
 IDLE_SECONDS = 5.0
 """How often the outbox is looked at when nobody says that something is in it."""
 
+REST_SECONDS = 20.0
+"""How long an address is left alone after a delivery: three hundred tasks that fail at once are a few messages."""
+
+STILL_SECONDS = 60.0
+"""When the loop stands still for so long, the store is asked whether that is why."""
+
+ASK_EVERY = 15.0
+
 STORE_GRACE = timedelta(minutes=1)
 """How long the store may be away before anybody is told: a database that is restarted is no news."""
+
+
+SILENCE = "the store does not answer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +55,8 @@ class StoreTrouble:
         self._sender = sender
         self._lock = threading.Lock()
         self._failure: tuple[datetime, str] | None = None
+        # Found by asking, and over when an answer comes; else when something could be written.
+        self._is_silence = False
         self._alert: Alert | None = None
         self._waiting: list[Direct] = []
 
@@ -50,12 +64,25 @@ class StoreTrouble:
         """The store could not be used just now."""
         with self._lock:
             since = self._failure[0] if self._failure else now
-            self._failure = since, message
+            # What lies in the future was noted before the clock was set back.
+            self._failure, self._is_silence = (min(since, now), message), False
 
     def works(self) -> None:
         """The store was read and written."""
         with self._lock:
             self._failure = None
+
+    def silent(self, since: datetime) -> None:
+        """The store neither answers nor refuses, and whoever would tell waits for it."""
+        with self._lock:
+            if self._failure is None:
+                self._failure, self._is_silence = (since, SILENCE), True
+
+    def answered(self) -> None:
+        """The store answers; what it cannot do beside that is for others to tell."""
+        with self._lock:
+            if self._is_silence:
+                self._failure, self._is_silence = None, False
 
     def round(self, now: datetime) -> None:
         """Tell what is to be told, and try again what did not arrive."""
@@ -67,7 +94,7 @@ class StoreTrouble:
             wrong = Trouble(STORE, "store", failure[0], messages.tidy(failure[1]))
             decision = deciding.trouble(before, wrong, config.notify, now)
         elif failure is None and before is not None:
-            decision = deciding.over(config.notify)
+            decision = deciding.over(before, config.notify)
             # The end tells all that nobody was told yet.
             self._waiting.clear()
         if decision is not None:
@@ -84,7 +111,8 @@ class StoreTrouble:
 
     def _try(self, config: Config, one: Direct, now: datetime) -> Direct | None:
         """Send a message whose time has come; what is left of it."""
-        if now < one.not_before:
+        # Further off than any next try is: the clock was set back.
+        if now < one.not_before <= deciding.next_try(one.tries + 1, now):
             return one
         letter = one.letter
         error = self._sender.send_to(config, letter.address, letter.title, letter.body, kind_of([letter]))
@@ -95,7 +123,7 @@ class StoreTrouble:
 
 
 class Notifier:
-    """A thread of its own between `start` and `stop`."""
+    """Two threads of its own between `start` and `stop`: one lives by the outbox, and waits where the store does."""
 
     def __init__(
         self,
@@ -104,26 +132,34 @@ class Notifier:
         *,
         send: Send = services.send_within,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        still: Callable[[], float | None] = lambda: 0.0,
     ) -> None:
-        self._config = config
+        """`still`: for how many seconds the loop has not turned; None when it need not any more."""
+        self._store = store
         self._clock = clock
-        self._sender = Sender(store, config, send)
+        self._still = still
+        self._ask_at = 0.0
+        self._sender = Sender(store, config, send, REST_SECONDS)
         self._store_trouble = StoreTrouble(config, self._sender)
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._loop, name="notifier", daemon=True)
+        self._store_thread = threading.Thread(target=self._watch_store, name="store watch", daemon=True)
 
     def start(self) -> None:
         """Begin to send, first of all what was left behind."""
         self._wake.set()
         self._thread.start()
+        self._store_thread.start()
 
     def stop(self, seconds: float) -> None:
         """Begin no further delivery, and wait for the one under way."""
         self._stopping.set()
         self._wake.set()
-        if self._thread.is_alive():
-            self._thread.join(max(0.0, seconds))
+        until = monotonic() + max(0.0, seconds)
+        for thread in (self._thread, self._store_thread):
+            if thread.is_alive():
+                thread.join(max(0.0, until - monotonic()))
 
     def wake(self) -> None:
         """Something may wait to be sent."""
@@ -144,7 +180,6 @@ class Notifier:
             if self._stopping.is_set():
                 return
             try:
-                self._store_trouble.round(self._clock())
                 self._sender.round(lambda: not self._stopping.is_set())
             except StoreError as error:
                 # Who writes tells it; here it only means to try again.
@@ -152,6 +187,33 @@ class Notifier:
             except Exception as error:  # the thread must outlive every mistake
                 logger.error("sending alerts: {!r}", error)
                 log_details(error)
+
+    def _watch_store(self) -> None:
+        while not self._stopping.wait(IDLE_SECONDS):
+            try:
+                still = self._still()
+                if still is None:
+                    return
+                self.ask_store(still)
+                self._store_trouble.round(self._clock())
+            except Exception as error:  # the thread must outlive every mistake
+                logger.error("watching the store: {!r}", error)
+                log_details(error)
+
+    def ask_store(self, still: float) -> None:
+        """Find out whether a loop that stood still for so many seconds waits for a store that says nothing at all."""
+        if still < STILL_SECONDS:
+            self._store_trouble.answered()
+            return
+        if monotonic() < self._ask_at:
+            return
+        self._ask_at = monotonic() + ASK_EVERY
+        try:
+            answered(self._store.database, self._store.agenda.paused_since, "alerts")
+        except StoreError:
+            self._store_trouble.silent(self._clock() - timedelta(seconds=still))
+        else:
+            self._store_trouble.answered()
 
 
 def deliver(store: Store, config: Config, seconds: float) -> int:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from time import monotonic
 
 from stoma.errors import Blocked, Problem
 from stoma.log import logger
@@ -18,11 +19,12 @@ from stoma.notify import messages, services
 from stoma.notify.deciding import RECOVERED, next_try
 from stoma.references import resolve, unset
 from stoma.scheduler.config import Config
+from stoma.scheduler.overview import live_nodes
 from stoma.scheduler.owner import this_process
 from stoma.stores import Store
 from stoma.stores.outbox import Letter
 
-AT_ONCE = 15
+AT_ONCE = 100
 """Messages that go as one at most."""
 
 LEASE = timedelta(minutes=3)
@@ -35,15 +37,22 @@ Send = Callable[[str, str, str, str], "str | None"]
 class Sender:
     """Empties the outbox as far as its addresses can be used here."""
 
-    def __init__(self, store: Store, config: Callable[[], Config], send: Send = services.send_within) -> None:
+    def __init__(
+        self, store: Store, config: Callable[[], Config], send: Send = services.send_within, rest: float = 0.0
+    ) -> None:
+        """`rest`: seconds for which an address is left alone after each delivery, so that many go as one."""
         self._store = store
         self._config = config
         self._send = send
+        self._rest = rest
+        # Until when each address is left alone, on the clock of `time.monotonic`.
+        self._resting: dict[tuple[str, str], float] = {}
         self._told_missing = False
 
     def round(self, goes_on: Callable[[], bool] = lambda: True) -> int:
         """Send what is due; gives how many messages arrived. Raises StoreError."""
         config = self._config()
+        self._redirect(config)
         if not config.targets or not self._can_send():
             return 0
         outbox = self._store.outbox
@@ -55,9 +64,30 @@ class Sender:
                 # What cannot be resolved here waits; another node may have it.
                 if (target, address) not in due or unset(address, config.base):
                     continue
+                if monotonic() < self._resting.get((target, address), 0.0):
+                    continue
                 while goes_on() and (many := self._deliver(config, target, address)):
                     arrived += many
+                    self._resting[target, address] = monotonic() + self._rest
         return arrived
+
+    def _redirect(self, config: Config) -> None:
+        """What waits for an address that is declared no more goes to those that are; without a target it is dropped."""
+        astray = [
+            key for key in self._store.outbox.addresses() if key[1] not in config.targets.get(key[0], ())
+        ]
+        if not astray:
+            return
+        now = self._store.now()
+        if any(row["config_hash"] != config.hash for row in live_nodes(self._store, now)):
+            return  # another node may know the address
+        for target, address in sorted(astray):
+            to = config.targets.get(target, ())
+            many = self._store.outbox.move(target, address, to, now)
+            if many and not to:
+                logger.warning("{} alerts to {} are dropped: there is no such target any more", many, target)
+            elif many:
+                logger.info("{} alerts to {} go to the address that is in force now", many, target)
 
     def _deliver(self, config: Config, target: str, address: str) -> int:
         """Send what waits for one address as one message; gives how many that were, 0 when nothing got through."""

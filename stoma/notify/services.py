@@ -47,6 +47,9 @@ def send(url: str, title: str, body: str, kind: str) -> str | None:
     carrier: Any = apprise.Apprise(asset=asset)
     if not carrier.add(url) or not len(carrier):
         return "this is no address that Apprise knows (https://appriseit.com lists them)"
+    for service in carrier:
+        # Longer than ours: apprise tells a silence as a refusal, and then nobody marks what may have arrived.
+        service.socket_read_timeout = 2 * SECONDS
     heard = _Heard()
     logger = logging.getLogger("apprise")
     logger.addFilter(heard)

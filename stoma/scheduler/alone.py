@@ -28,7 +28,7 @@ def main() -> int:
             try:
                 scheduler.start()
                 supervisor.ready()
-                scheduler.wait_for_end()
+                is_asked = scheduler.wait_for_end()
             finally:
                 scheduler.stop()
     except ConfigError as error:
@@ -38,4 +38,5 @@ def main() -> int:
     except StomaError as error:
         logger.error("{} {}", error.message, error.hint)
         return 2
-    return 0
+    # What supervises it starts anew what ended without being asked to.
+    return 0 if is_asked else 1

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import heapq
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import islice
@@ -90,16 +91,18 @@ def to_come(
     now, switches = store.now(), store.agenda.switches()
     until = now + timedelta(days=days)
     most = limit or (OF_ONE if task_id else OF_ALL)
-    found: list[Coming] = []
+    found: list[Iterator[Coming]] = []
     notes: dict[str, list[str]] = {}
     for task in tasks:
         keeps = held(task, switches, _blocked(task, config, switches))
         notes[task.id] = [*([keeps] if keeps else []), *conditions(task)]
         if task_id or not keeps:
             # One task that is due each minute should not hide all others.
-            found += islice(coming(task, now, until), most if task_id or limit else OF_EACH)
+            found.append(islice(coming(task, now, until), most if task_id or limit else OF_EACH))
     paused = switches.paused.changed_at if switches.paused and switches.paused.is_on else None
-    return ToCome(now, until, paused, sorted(found, key=lambda one: one.at)[:most], notes)
+    # Each is reckoned only when its turn comes: of many tasks that are due often few instants are told.
+    first = islice(heapq.merge(*found, key=lambda one: one.at), most)
+    return ToCome(now, until, paused, list(first), notes)
 
 
 def day(config: Config, store: Store, task_id: str, text: str, *, joined: bool = False) -> Day:

@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 
+from stoma.errors import StoreError, StoreUnavailable
 from stoma.scheduler.config import Config
 from stoma.scheduler.overview import status_overview, task_overview
 from stoma.scheduler.remembered import Remembered
@@ -21,6 +22,9 @@ FRESH_SECONDS = 1.0
 
 BRIDGED_SECONDS = 3.0
 """How old it may be while another thread is looking anew; beyond that everybody waits for what it sees."""
+
+PATIENCE_SECONDS = 5.0
+"""How long what another thread sees is waited for: a frozen store must not take all threads of the server."""
 
 REST = 30
 """How many times as long as a look took nobody looks again for what happened by itself, such as the end of a run."""
@@ -69,43 +73,74 @@ class Board:
         self._turn = threading.Condition()
         self._looking = False
         self._seen: _Seen | None = None
+        # Why the last look failed, and when; None after one that did not.
+        self._failed: tuple[StoreError, float] | None = None
         self._changes = 0
         self._is_stirred = False
         self._remembered = Remembered()
         self._counts: Mapping[str, int] = {}
         self._count_again_at = float("-inf")
+        self._making = threading.Lock()
+        self._made: dict[str, tuple[object, bytes]] = {}
 
     def look(self) -> Sight:
-        """How things stand; raises StoreError."""
+        """How things stand; raises StoreError, also when another thread waits for the store for too long."""
+        until = monotonic() + PATIENCE_SECONDS
         with self._turn:
             while True:
                 seen = self._seen
                 if seen is not None and self._will_do(seen):
                     return seen.sight
                 if not self._looking:
+                    if self._failed and self._clock() - self._failed[1] <= FRESH_SECONDS:
+                        # Those who waited would find out one after the other, each for as long as it takes.
+                        raise self._failed[0].with_traceback(None)
                     break
-                self._turn.wait()
+                if not self._turn.wait(max(0.0, until - monotonic())) and monotonic() >= until:
+                    raise StoreUnavailable(f"the store has not answered for {PATIENCE_SECONDS:.0f} s")
             self._looking, self._is_stirred = True, False
             config, changes, began = self._config(), self._changes, self._clock()
         try:
             sight = self._look(config)
             with self._turn:
                 self._seen = _Seen(sight, config, changes, began, self._clock() - began)
+                self._failed = None
+        except StoreError as error:
+            with self._turn:
+                self._failed = error, self._clock()
+            raise
         finally:
             with self._turn:
                 self._looking = False
                 self._turn.notify_all()
         return sight
 
+    def latest(self) -> Sight | None:
+        """What was seen last, however old, without looking."""
+        seen = self._seen
+        return seen.sight if seen else None
+
     def forget(self) -> None:
         """Somebody changed something: the next one looks anew."""
         with self._turn:
             self._changes += 1
+            self._failed = None
 
     def stir(self) -> None:
         """Something went on by itself: the next one looks anew, unless looks would then follow one another."""
         # Without the lock: it is called for each run that ends, and a moment later is as good.
         self._is_stirred = True
+
+    def made(self, name: str, of: object, make: Callable[[], bytes]) -> bytes:
+        """What takes long to make, made once by one thread for all who ask, and again when `of` is something else.
+
+        `of` is all that it depends on.
+        """
+        with self._making:
+            kept = self._made.get(name)
+            if kept is None or kept[0] != of:
+                kept = self._made[name] = of, make()
+            return kept[1]
 
     def _will_do(self, seen: _Seen) -> bool:
         """Whether what was seen may still be shown."""

@@ -28,7 +28,6 @@ AT_START_ONLY: Mapping[str, Callable[[Config], object]] = {
     "api.host": lambda config: config.api.host,
     "api.port": lambda config: config.api.port,
     "api.hosts": lambda config: config.api.hosts,
-    "api.tokens": lambda config: config.api.tokens,
     "scheduler.max_concurrent_tasks": lambda config: config.max_concurrent_tasks,
     "scheduler.check_interval_seconds": lambda config: config.check_interval,
     "scheduler.lease": lambda config: config.lease,

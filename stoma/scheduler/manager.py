@@ -117,7 +117,7 @@ class Scheduler:
         self._keeper = Keeper(self.store)
         self._indexing = Indexing(self.store)
         self._watching = Watching(self.store, lambda: self.config)
-        self.notifier = Notifier(self.store, lambda: self.config)
+        self.notifier = Notifier(self.store, lambda: self.config, still=self._still_seconds)
         self._held = ExitStack()
         self._is_held = False
         self._last_now: datetime | None = None
@@ -201,11 +201,14 @@ class Scheduler:
         """Let `wait_for_end` return; may be called from a signal handler, so it takes no lock of ours."""
         self._end_asked = True
 
-    def wait_for_end(self) -> None:
-        """Wait until somebody asks for the end, or the loop is dead."""
+    def wait_for_end(self, is_well: Callable[[], bool] = lambda: True) -> bool:
+        """Wait until somebody asks for the end (True), or the loop is dead or all is not well any more (False)."""
         # A short sleep instead of an Event: a signal handler that sets an Event can deadlock on its lock.
         while not self._end_asked and self._loop_thread is not None and self._loop_thread.is_alive():
+            if not is_well():
+                return False
             sleep(0.1)
+        return self._end_asked
 
     @property
     def config(self) -> Config:
@@ -249,6 +252,12 @@ class Scheduler:
         thread, last = self._loop_thread, self.last_tick
         return thread is not None and thread.is_alive() and last is not None and monotonic() - last < 30
 
+    def _still_seconds(self) -> float | None:
+        """For how long the loop has not turned; None where it need not."""
+        if self.last_tick is None or not self.is_running:
+            return None
+        return monotonic() - self.last_tick
+
     def __enter__(self) -> Scheduler:
         self.start()
         return self
@@ -271,7 +280,7 @@ class Scheduler:
     def task(self, task_id: str) -> TaskState:
         """How a task stands; raises NotFound."""
         task = task_named(self.config, task_id)
-        last = self.store.runs.last_of(task_id)
+        last = self.store.runs.last_of_each([task_id]).get(task_id)
         [row] = task_overview(self.config, self.store, self.store.now(), task_id)
         due = row["next_run"]
         return TaskState(

@@ -13,9 +13,11 @@ from stoma.scheduler.base import Run, Switches, Task, TaskStatus, iso
 from stoma.scheduler.config import Config, blocked_reason
 from stoma.scheduler.owner import Owner, is_gone, this_process
 from stoma.scheduler.remembered import Remembered
+from stoma.scheduler.zones import zone_of
 from stoma.stores import Store
 from stoma.stores.agenda import ASKED_SINGLY, CLOCK_FAULT
 from stoma.stores.base import Row
+from stoma.stores.runs import Trouble
 
 AT_ONCE = 50
 """Tasks that are looked up together."""
@@ -60,6 +62,7 @@ def in_parts(
     while part := [config.tasks[task_id] for task_id in islice(names, at_once)]:
         keys = [task.id for task in part]
         last = known.last_runs(store.runs, keys) if remembered else store.runs.last_of_each(keys)
+        troubles = store.runs.troubles(last.values())
         agenda = store.agenda.accounted(keys if len(keys) <= ASKED_SINGLY else None)
         yield [
             describe(
@@ -70,6 +73,7 @@ def in_parts(
                 _accounted(task, agenda, now, known),
                 known,
                 code.get(task.id),
+                troubles.get(task.id),
                 wait=wait,
             )
             for task in part
@@ -84,12 +88,14 @@ def describe(
     accounted_until: datetime,
     remembered: Remembered,
     code: str | None = None,
+    trouble: Trouble | None = None,
     *,
     wait: bool = True,
 ) -> dict[str, Any]:
     """One task with its next run after `accounted_until`; `code` says why its own code cannot be used, as far as known.
 
-    `status` is that of its newest run, `blocked` while it cannot run, None before its first run.
+    `status` is that of the run under way or else of its newest one, `blocked` while it cannot run, None before the
+    first. `trouble` is how it fails, also while a run waits or is tried again; None for one that is blocked.
     """
     switch = switches.tasks.get(task.id)
     enabled = switch.is_on if switch else task.enabled
@@ -110,6 +116,7 @@ def describe(
         "enabled": enabled,
         "status": status,
         "reason": blocked or (last.error or last.reason if last else None),
+        "trouble": trouble.as_dict() if trouble and status != "blocked" else None,
         "next_run": iso(due),
         "last_run": iso(last.started_at or last.created_at) if last else None,
         "origin": task.origin,
@@ -194,9 +201,19 @@ def status_overview(
     running = [run.as_dict() for run in open_runs if run.status is TaskStatus.RUNNING]
     hosts = [row for row in store.hosts.all(now) if row["cooling_until"] > now]
     cooling = {row["host"]: row for row in hosts}
+    at_work = {(run.task_id, run.scope): run.id for run in open_runs if run.status is TaskStatus.RUNNING}
     waiting = [
         run.as_dict()
-        | {"waits_for": waits_for(run, now, cooling.get(run.host or ""), paused=paused_since is not None)}
+        | {
+            "waits_for": waits_for(
+                run,
+                now,
+                cooling.get(run.host or ""),
+                at_work.get((run.task_id, run.scope)),
+                paused=paused_since is not None,
+                zone=config.timezone,
+            )
+        }
         for run in open_runs
         if run.status is not TaskStatus.RUNNING
     ]
@@ -225,9 +242,7 @@ def status_overview(
             for row in hosts
         ],
         "failing": [
-            {"task": task["id"], "status": task["status"], "reason": task["reason"]}
-            for task in tasks
-            if task["status"] in (TaskStatus.FAILED, TaskStatus.SUSPECT)
+            {"task": task["id"], **trouble} for task in tasks if (trouble := task["trouble"]) is not None
         ],
         "gone": [
             {"task": task["id"], "reason": task["reason"]}
@@ -241,23 +256,35 @@ def status_overview(
 
 
 def waits_for(
-    run: Run, now: datetime, cooling: Mapping[str, Any] | None = None, *, paused: bool = False
+    run: Run,
+    now: datetime,
+    cooling: Mapping[str, Any] | None = None,
+    behind: int | None = None,
+    *,
+    paused: bool = False,
+    zone: str = "UTC",
 ) -> str:
-    """Why a run that is not running waits; `cooling` is the host that it asks, while that wants to be left alone."""
+    """Why a run that is not running waits; instants by the clock of `zone`, as all others where it is shown.
+
+    `cooling` is the host that it asks, while that wants to be left alone; `behind` the run of its task under way.
+    """
     if paused:
         return "everything is paused"
     if run.not_before is not None and run.not_before > now:
-        when = _when(run.not_before, now)
+        when = _when(run.not_before, now, zone)
         return f"{run.reason or 'waiting for the next try'} at {when}{f': {run.error}' if run.error else ''}"
+    if behind is not None:
+        return f"waits for run {behind}"
     if cooling is not None:
-        return (
-            f"host busy: {cooling['host']} until {_when(cooling['cooling_until'], now)} ({cooling['reason']})"
-        )
+        until = _when(cooling["cooling_until"], now, zone)
+        return f"host busy: {cooling['host']} until {until} ({cooling['reason']})"
     return "waiting for a free place"
 
 
-def _when(instant: datetime, now: datetime) -> str:
-    return f"{instant:%H:%M:%S} UTC" if instant.date() == now.date() else str(iso(instant))
+def _when(instant: datetime, now: datetime, zone: str) -> str:
+    local = instant.astimezone(zone_of(zone))
+    is_today = local.date() == now.astimezone(local.tzinfo).date()
+    return f"{local:%H:%M:%S %Z}" if is_today else f"{local:%Y-%m-%d %H:%M:%S %Z}"
 
 
 def _name(owner: str) -> str:

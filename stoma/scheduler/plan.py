@@ -13,25 +13,32 @@ from typing import Any
 
 from stoma import collectors
 from stoma.errors import StomaError
-from stoma.references import REFERENCE, mask
+from stoma.references import REFERENCE, mask, names_secret
 from stoma.scheduler.base import Dependency, Schedule, Task, duration_text, iso
 from stoma.scheduler.config import Config, blocked_reason
 from stoma.scheduler.inforce import AT_START_ONLY
 from stoma.scheduler.marks import fingerprint
 from stoma.scheduler.outlook import next_run
 from stoma.stores.base import Row
-from stoma.wording import without_passwords
 
 ADDED, REMOVED, CHANGED = "added", "removed", "changed"
 
-_SECRET_KEY = re.compile(
-    r"config\.(?!fields\.|measures\.|paging\.)(?:.*[._-])?"
-    r"(?:token|passw\w*|secret|credentials?|authori[sz]ation|cookie|api[-_]?key)",
-    re.IGNORECASE,
+_REFERENCE = r"\$\{[^{}]*\}"
+# Of a name and a password in an address the one that is secret may stand alone, as the name.
+_ACCOUNT = re.compile(
+    rf"(?<=://)((?:{_REFERENCE}|(?!\$\{{)[^/\s:@?#]){{0,200}})(?::((?:{_REFERENCE}|(?!\$\{{)[^@\s]){{0,999}}))?@"
 )
-_SECRET_IN_QUERY = re.compile(
-    r"(?<=[?&])((?:[\w.-]*[._-])?(?:token|passw\w*|secret|api[-_]?key))=[^&#\s]+", re.IGNORECASE
-)
+_IN_QUERY = re.compile(rf"(?<=[?&])([\w.~-]+)=((?:{_REFERENCE}|(?!\$\{{)[^&#\s])+)")
+# What says how a credential is sent is none.
+_SCHEME = re.compile(r"\s*(?:(?:bearer|basic|token|apikey|digest)\s+)?", re.IGNORECASE)
+
+STARS = "****"
+
+NO_PASSWORDS = frozenset({"", "x-oauth-basic"})
+"""What is written for a password where the name is the secret."""
+
+NOT_SENT = ("config.fields.", "config.measures.", "config.paging.", "config.cursor.")
+"""Options that name what lies in an answer."""
 
 UNSEEN = frozenset({"id", "origin"})
 """Fields of a task that say nothing about what it does."""
@@ -128,7 +135,7 @@ def plan(old: Config | None, new: Config, known: Known, now: datetime) -> Plan:
         else _removed(before[task_id], known, now)
         for task_id in touched(old, new)
     ]
-    settings = tuple(_differences(settings_of(old), settings_of(new))) if old is not None else ()
+    settings = tuple(_differences(_settings(old), _settings(new))) if old is not None else ()
     restart = tuple(edit.key for edit in settings if edit.key in AT_START_ONLY)
     return Plan(tuple(tasks), settings, restart)
 
@@ -145,6 +152,10 @@ def definition(task: Task) -> dict[str, str | None]:
 
 def settings_of(config: Config) -> dict[str, str | None]:
     """The settings beside the tasks, as they are written in stoma.yaml."""
+    return {key: _starred(key, text) for key, text in _settings(config).items()}
+
+
+def _settings(config: Config) -> dict[str, str | None]:
     found: dict[str, str | None] = {key: _text(of(config)) for key, of in AT_START_ONLY.items()}
     found["api.tokens"] = ", ".join(map(_token, config.api.tokens)) or None
     found |= {f"hosts.{key}": text for key, text in _flat_mapping(config.hosts)}
@@ -216,11 +227,51 @@ def _leaves(key: str, value: Any) -> Iterator[tuple[str, str | None]]:
 
 def _starred(key: str, text: str | None) -> str | None:
     """A text without what was written out although it should be a reference, going by the name of its key."""
-    if text is None or REFERENCE.search(text):
-        return text
-    if _SECRET_KEY.fullmatch(key):
-        return "****"
-    return _SECRET_IN_QUERY.sub(r"\1=****", text)
+    if text is None:
+        return None
+    if _is_secret(key):
+        return _beside(text)
+    text = _without_accounts(text)
+    return _IN_QUERY.sub(
+        lambda found: f"{found[1]}={_beside(found[2])}" if names_secret(found[1]) else found[0], text
+    )
+
+
+def _is_secret(key: str) -> bool:
+    # `key` of a declared source says where the id of an item lies.
+    if not key.startswith("config.") or key.startswith(NOT_SENT) or key == "config.key":
+        return False
+    name = key.rpartition(".")[2]
+    return names_secret(name) or (key.startswith("config.auth.") and name != "name")
+
+
+def _beside(text: str) -> str:
+    """The references in a secret, and stars for what stands beside them."""
+    if not REFERENCE.search(text):
+        return STARS
+    pieces, at = [], 0
+    for found in [*REFERENCE.finditer(text), None]:
+        piece = text[at : found.start()] if found else text[at:]
+        scheme = _SCHEME.match(piece) if at == 0 else None
+        kept = scheme[0] if scheme else ""
+        pieces += [kept, STARS if piece[len(kept) :].strip() else "", found[0] if found else ""]
+        at = found.end() if found else at
+    return "".join(pieces)
+
+
+def _without_accounts(text: str) -> str:
+    """The text with what lets somebody in starred out of each address."""
+
+    def starred(found: re.Match[str]) -> str:
+        user, password = found[1], found[2]
+        if password is None:
+            is_web = text[: found.start()].lower().endswith(("http://", "https://"))
+            return f"{_beside(user) if is_web and user else user}@"
+        if password in NO_PASSWORDS:
+            return f"{_beside(user) if user else ''}:{password}@"
+        return f"{user}:{_beside(password)}@"
+
+    return _ACCOUNT.sub(starred, text) if "://" in text else text
 
 
 def _flat_mapping(value: Mapping[str, Any]) -> Iterator[tuple[str, str | None]]:
@@ -244,9 +295,9 @@ def _text(value: Any) -> str | None:
     if isinstance(value, list | tuple):
         return ", ".join(_text(inner) or "" for inner in value)
     if isinstance(value, str | int | float):
-        return mask(without_passwords(str(value)))
+        return mask(str(value))
     return type(value).__name__
 
 
 def _token(token: str) -> str:
-    return token if REFERENCE.fullmatch(token) else "****"
+    return token if REFERENCE.fullmatch(token) else STARS

@@ -48,7 +48,7 @@ class Remembered:
         return known.due
 
     def last_runs(self, runs: Runs, task_ids: Sequence[str]) -> dict[str, Run]:
-        """The newest live run of each of these tasks that has one; how many pages it has is not brought up to date."""
+        """As `Runs.last_of_each`; how many pages a run has is not brought up to date."""
         marks = runs.last_marks(task_ids)
         stale = [task_id for task_id, mark in marks.items() if self._mark(task_id) != mark]
         if stale:

@@ -347,6 +347,9 @@ def report(run: Run) -> None:
     )
     if run.status is TaskStatus.COMPLETED:
         logger.info("completed: {}", counts)
+    elif run.status is TaskStatus.CANCELLED:
+        # Somebody wanted it so.
+        logger.info("cancelled: {} ({})", run.reason or run.error, counts)
     elif run.status.is_final:
         logger.error("{}: {} ({})", run.status, run.error or run.reason, counts)
     else:

@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from stoma import __version__
+from stoma.records import holdable
 from stoma.scheduler.base import iso
 from stoma.scheduler.config import Config
 from stoma.scheduler.overview import in_parts
@@ -38,7 +39,8 @@ def write_state(
         "version": __version__,
         "pid": this_process().pid,
         "config_hash": config.hash,
-        **memory,
+        # The name of a broken file may be no text.
+        **holdable(memory),
         "tasks": [],
     }
     path = data_folder(config) / FILE

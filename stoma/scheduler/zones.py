@@ -6,12 +6,15 @@ one that exists twice stands for its first showing.
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from stoma.wording import did_you_mean, shown
 
 SECOND = timedelta(seconds=1)
+
+_INSTANT = re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z\b", re.ASCII)
 
 
 def zone_of(name: str) -> tzinfo:
@@ -27,6 +30,14 @@ def zone_of(name: str) -> tzinfo:
         raise ValueError("this machine has no time zone data; install the Python package tzdata")
     near = did_you_mean(name, known)
     raise ValueError(f'"{shown(name)}" is not a time zone; expected a name such as Europe/Berlin{near}')
+
+
+def by_clock(text: str, zone: str) -> str:
+    """A text in which the instants in UTC stand by the clock of a zone."""
+    there = zone_of(zone)
+    return _INSTANT.sub(
+        lambda found: f"{datetime.fromisoformat(found[0]).astimezone(there):%Y-%m-%d %H:%M:%S}", text
+    )
 
 
 def offset_at(moment: datetime, zone: tzinfo) -> timedelta:

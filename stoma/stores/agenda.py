@@ -62,10 +62,11 @@ class Agenda:
         with self._database.transaction() as tx:
             tx.many("agenda_remove", [{"task_id": task_id, "now": now} for task_id in task_ids])
 
-    def skips(self, task_id: str, limit: int = 50, before: datetime | None = None) -> list[Row]:
-        """What was skipped and why, newest first; what ended before `before`."""
+    def skips(self, task_id: str, limit: int = 50, before: tuple[datetime, int] | None = None) -> list[Row]:
+        """What was skipped and why, newest first; behind the row that ended then and has this number."""
+        at, below = before or (None, None)
         with self._database.reader() as reader:
-            return reader.all("skips_of_task", task_id=task_id, limit=limit, before=before)
+            return reader.all("skips_of_task", task_id=task_id, limit=limit, before=at, below=below)
 
     def accounted(self, task_ids: Iterable[str] | None = None) -> dict[str, Row]:
         """The agenda of every task that has one, or of these few."""

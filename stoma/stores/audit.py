@@ -66,15 +66,11 @@ class Audit:
         self,
         *,
         since: datetime | None = None,
-        who: str | None = None,
-        target: str | None = None,
         outcome: str | None = None,
         below: int = NEWEST,
         limit: int = 50,
     ) -> list[Entry]:
         """Entries, newest first, with ids below `below`; narrowed by what is given."""
         with self._database.reader() as reader:
-            rows = reader.all(
-                "audit_latest", since=since, who=who, target=target, outcome=outcome, below=below, limit=limit
-            )
+            rows = reader.all("audit_latest", since=since, outcome=outcome, below=below, limit=limit)
         return [Entry(**row) for row in rows]

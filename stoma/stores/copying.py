@@ -24,7 +24,8 @@ from stoma.stores.tables import Table, shared
 MOVED = (
     "records", "record_versions", "sightings", "observations", "rejects", "runs", "attempts", "skips", "agenda",
     "cursors", "progress", "task_overrides", "upstream_ends", "switches", "config_files", "run_logs",
-    "http_validators", "source_changes", "gone", "host_budgets", "raw_pages", "raw_attempts", "raw_given", "keeping", "audit",
+    "http_validators", "source_changes", "gone",
+    "host_budgets", "raw_pages", "raw_attempts", "raw_given", "keeping", "audit",
     "alerts", "outbox",
 )  # fmt: skip
 """Tables that are copied. A table that is in neither list is copied too; a test asks for the decision."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from stoma.records import holdable
 from stoma.stores.base import Database, Row
 
 FORGET_AFTER = timedelta(days=7)
@@ -35,7 +36,8 @@ class Nodes:
 
     def beat(self, node: Node, now: datetime) -> None:
         """Say that a process lives, and what lies in its memory only."""
-        values = {name: getattr(node, name) for name in Node.__slots__}
+        # The name of a file may be no text: what is wrong with it is told here too.
+        values = {name: holdable(getattr(node, name)) for name in Node.__slots__}
         with self._database.transaction() as tx:
             tx.execute("node_beat", now=now, **values)
             tx.execute("nodes_forget", before=now - FORGET_AFTER)

@@ -16,6 +16,9 @@ from stoma.stores.base import Database, Reader, Row, Transaction
 FURTHEST = timedelta(hours=1)
 """No lease of a message reaches further; one that does was written by a clock that was wrong."""
 
+LATELY = timedelta(days=1)
+"""How far back it counts that something was told before."""
+
 TASK = "task "
 CONFIG = "config"
 NETWORK = "network"
@@ -31,7 +34,10 @@ def about_task(task_id: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """A trouble that lasts, and what people were told of it; `told` counts messages since it became what it is."""
+    """A trouble that lasts, and what people were told of it; `told` counts messages since it became what it is.
+
+    It is 0 while nobody was told: it came back so soon that it may go again.
+    """
 
     about: str
     # failing | suspect | silence | gone | config | network | store
@@ -88,6 +94,15 @@ class Letter:
         return cls(**{field.name: row[field.name] for field in fields(cls)})
 
 
+@dataclass(frozen=True, slots=True)
+class Lately:
+    """What was told of one thing within the last day: how often it began, when first, and when the last message was."""
+
+    times: int = 0
+    first_at: datetime | None = None
+    last_at: datetime | None = None
+
+
 class Alerts:
     """The table `alerts`."""
 
@@ -98,6 +113,11 @@ class Alerts:
         """What is wrong and not over yet, the oldest first."""
         with self._database.reader() as reader:
             return [Alert.from_row(row) for row in reader.all("alerts_open")]
+
+    def lately(self, about: str, now: datetime) -> Lately:
+        """What was told of one thing lately."""
+        with self._database.reader() as reader:
+            return lately(reader, about, now)
 
 
 class Outbox:
@@ -111,6 +131,27 @@ class Outbox:
         with self._database.reader() as reader:
             rows = reader.all("outbox_due", now=now, furthest=now + FURTHEST)
         return {(row["target"], row["address"]) for row in rows}
+
+    def addresses(self) -> set[tuple[str, str]]:
+        """The targets and addresses for which something waits."""
+        with self._database.reader() as reader:
+            return {(row["target"], row["address"]) for row in reader.all("outbox_addresses")}
+
+    def move(self, target: str, address: str, to: Sequence[str], now: datetime) -> int:
+        """Send what waits for one address to others, each once; with none it is dropped. Gives how many messages."""
+        with self._database.transaction() as tx:
+            tx.lock(f"outbox {target}")
+            astray = tx.all("outbox_astray", target=target, address=address)
+            for row in astray:
+                same = {name: row[name] for name in ("about", "event", "target", "created_at")}
+                missing = [other for other in to if tx.one("outbox_has", address=other, **same) is None]
+                for other in missing[1:]:
+                    tx.execute("outbox_copy", id=row["id"], address=other, now=now)
+                if missing:
+                    tx.execute("outbox_move", id=row["id"], address=missing[0], now=now)
+                else:
+                    tx.execute("outbox_drop", id=row["id"])
+        return len(astray)
 
     def claim(
         self, target: str, address: str, owner: str, now: datetime, lease_until: datetime, limit: int
@@ -185,9 +226,20 @@ def alert_of(reader: Reader, about: str) -> Alert | None:
     return Alert.from_row(row) if row is not None else None
 
 
+def lately(reader: Reader, about: str, now: datetime) -> Lately:
+    """What was told of one thing lately."""
+    row = reader.one("outbox_lately", about=about, since=now - LATELY, now=now) or {}
+    return Lately(int(row.get("times") or 0), row.get("first_at"), row.get("last_at"))
+
+
+def told_targets(reader: Reader, alert: Alert) -> list[str]:
+    """The targets that were told of a trouble since it began."""
+    return [row["target"] for row in reader.all("outbox_told", about=alert.about, since=alert.opened_at)]
+
+
 def save_alert(tx: Transaction, alert: Alert) -> None:
     """Note how a trouble stands."""
-    tx.execute("alert_save", **{field.name: getattr(alert, field.name) for field in fields(alert)})
+    tx.execute("alert_save", **{field.name: holdable(getattr(alert, field.name)) for field in fields(alert)})
 
 
 def put(tx: Transaction, letters: Iterable[Letter], now: datetime) -> None:
@@ -195,7 +247,7 @@ def put(tx: Transaction, letters: Iterable[Letter], now: datetime) -> None:
     rows = [
         {
             "about": one.about, "event": one.event, "kind": one.kind, "target": one.target, "address": one.address,
-            "title": one.title, "body": one.body, "now": now,
+            "title": holdable(one.title), "body": holdable(one.body), "now": now,
         }
         for one in letters
     ]  # fmt: skip

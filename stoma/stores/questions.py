@@ -24,6 +24,9 @@ RECORD_FIELDS = (
 """What is told of a record, in this order, wherever it is told: `--json`, HTTP, exports."""
 
 
+LONGEST_SUMMARY = 10_000
+"""Letters of a summary that a list tells; all of them stand in the record's own story."""
+
 EARLIEST, LATEST = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
 """Before and behind every instant."""
 
@@ -61,7 +64,7 @@ class Listed:
 
     def as_dict(self) -> dict[str, Any]:
         """As HTTP tells it."""
-        return {"records": [record_dict(row) for row in self.rows], "next": self.next}
+        return {"records": [listed_dict(row) for row in self.rows], "next": self.next}
 
 
 class Questions:
@@ -158,6 +161,14 @@ def _place(reader: Reader, selection: Selection, before: int | None) -> datetime
 
 def _newness(row: Row) -> tuple[datetime, int]:
     return row["first_seen_at"], row["id"]
+
+
+def listed_dict(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The same where many are told: a very long summary is clipped."""
+    told = record_dict(row)
+    if len(told["summary"]) > LONGEST_SUMMARY:
+        told["summary"] = told["summary"][: LONGEST_SUMMARY - 1] + "…"
+    return told
 
 
 def record_dict(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import Any
 from stoma.scheduler.base import iso
 from stoma.stores.base import Reader, Row
 from stoma.stores.measured import Key, Values, by_source, look_up, read
-from stoma.stores.questions import Selection, kinds, record_dict
+from stoma.stores.questions import Selection, kinds, listed_dict
 
 Ranked = tuple[float, str, str]
 """By what a record is ranked, its source and its id."""
@@ -44,7 +44,7 @@ class Rise:
 
     def as_dict(self) -> dict[str, Any]:
         """The record with its measure."""
-        return record_dict(self.row) | {
+        return listed_dict(self.row) | {
             "before": self.before,
             "before_at": iso(self.before_at),
             "latest": self.latest,

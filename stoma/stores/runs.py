@@ -12,7 +12,7 @@ from stoma.errors import Conflict, Fenced, NotFound, UsageError
 from stoma.hosts import LONGEST_COOLING
 from stoma.records import holdable
 from stoma.references import mask
-from stoma.scheduler.base import NewRun, Run, TaskStatus, queue_instant
+from stoma.scheduler.base import NewRun, Run, TaskStatus, iso, queue_instant
 from stoma.stores.base import Database, Reader, Row, Transaction
 
 LONGEST_TEXT = 4000
@@ -41,6 +41,24 @@ class End:
     is_try: bool = True
     # What the attempt itself is called in `attempts`; None: like the run.
     attempt_status: str | None = None
+
+
+TROUBLED = (TaskStatus.FAILED, TaskStatus.SUSPECT)
+"""Ends that say that a task fails."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """How a task fails: how it ended last, whatever it waits for or tries since."""
+
+    status: str
+    reason: str | None
+    # When it is tried again, where a run waits for that.
+    again_at: datetime | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """As JSON carries it."""
+        return {"status": self.status, "reason": self.reason, "again_at": iso(self.again_at)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,14 +286,32 @@ class Runs:
         return self._runs("runs_of_scope", task_id=task_id, scope=scope)
 
     def last_of_each(self, task_ids: Iterable[str]) -> dict[str, Run]:
-        """The newest live run of each of these tasks that has one."""
+        """The live run of each of these tasks that is under way, else its newest one."""
         return {run.task_id: run for run in self._runs("run_last_of_each", ids=list(task_ids))}
 
     def last_marks(self, task_ids: Iterable[str]) -> dict[str, tuple[int, int]]:
-        """Number and fence of the newest live run of each of these tasks that has one."""
+        """Number and fence of the same runs."""
         with self._database.reader() as reader:
             rows = reader.all("run_last_marks", ids=list(task_ids))
         return {row["task_id"]: (row["id"], row["fence"]) for row in rows}
+
+    def troubles(self, runs: Iterable[Run]) -> dict[str, Trouble]:
+        """By task: how it fails, of those for which these are the last runs and which fail."""
+        found: dict[str, Trouble] = {}
+        unsaid: dict[str, Run] = {}
+        for run in runs:
+            if run.status in TROUBLED:
+                found[run.task_id] = Trouble(str(run.status), run.error or run.reason)
+            elif run.status is not TaskStatus.COMPLETED:
+                unsaid[run.task_id] = run
+        if unsaid:
+            with self._database.reader() as reader:
+                rows = reader.all("run_troubles", ids=[run.id for run in unsaid.values()])
+            for row in rows:
+                if row["status"] in TROUBLED:
+                    again_at = unsaid[row["task_id"]].not_before
+                    found[row["task_id"]] = Trouble(row["status"], row["reason"], again_at)
+        return found
 
     def last_of(self, task_id: str) -> Run | None:
         """The newest live run of a task."""

@@ -18,6 +18,9 @@ from stoma.wording import listed, nearest, shown
 MOST_OBSERVATIONS = 1_000
 """Values of one measure that are told, the latest; how many there are is told as well."""
 
+MOST_VERSIONS = 100
+"""Versions that are told, the latest; how many there are is told as well."""
+
 MOST_SOURCES = 50
 """Sources in which an id is sought that is like one that nobody knows."""
 
@@ -94,11 +97,17 @@ class Story:
     measures: Sequence[Measured]
     sightings: Sequence[Row]
 
+    @property
+    def is_cut(self) -> bool:
+        """True where there are older versions than are told."""
+        return bool(self.versions) and self.versions[0].row["version"] > 1
+
     def as_dict(self) -> dict[str, Any]:
         """As JSON carries it on the command line and over HTTP."""
         return {
             "record": record_dict(self.row),
             "versions": [version.as_dict() for version in self.versions],
+            "is_cut": self.is_cut,
             "measures": [measured.as_dict() for measured in self.measures],
             "sightings": [
                 {
@@ -116,10 +125,11 @@ def story(reader: Reader, row: Row) -> Story:
     """Everything about one record."""
     key = {"source": row["source"], "external_id": row["external_id"]}
     # What a run supersedes between two statements would be here twice.
-    before = [old for old in reader.all("record_versions_of", **key) if old["version"] < row["version"]]
+    # One more, to know what the oldest one that is told says otherwise, and since when.
+    before = reader.all("look_versions", **key, below=row["version"], limit=MOST_VERSIONS)[::-1]
     return Story(
         row,
-        list(_versions([*before, row], row["first_seen_at"])),
+        _versions([*before, row], row["first_seen_at"])[-MOST_VERSIONS:],
         [measured(reader, key, told) for told in reader.all("story_measures", **key)],
         reader.all("sightings_of", **key),
     )

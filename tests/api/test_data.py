@@ -146,7 +146,31 @@ def test_changes(client: Client, scheduler: Scheduler, clock: Clock) -> None:
     second = get(client, f"/api/changes?limit=2&before={first['next']}")["changed"]
     assert [record["external_id"] for record in first["records"] + second["records"]] == ["2", "1", "0"]
     assert second["next"] is None
+    put(scheduler.store, replace(PAPER, external_id="newer"), task="two")
+    onward = get(client, "/api/changes?limit=1")["new"]["next"]
+    body = get(client, f"/api/changes?limit=1&cursor={onward}")
+    assert [record["external_id"] for record in body["new"]["records"]] == ["new"]
+    assert set(body) == {"since", "now", "new"}
     assert get(client, "/api/changes?since=1h&kind=paper&source=arxiv&task=one")["new"]["records"] == []
+
+
+def test_very_long_summaries_are_clipped_in_lists(client: Client, scheduler: Scheduler, clock: Clock) -> None:
+    clock.forward(days=1)
+    put(
+        scheduler.store,
+        replace(PAPER, summary="long " * 2_001),
+        replace(PAPER, external_id="2", summary="x" * 10_000),
+    )
+    clock.forward(days=10)
+    put(scheduler.store, replace(PAPER, title="Sets", summary="long " * 2_001, measures={"stars": 1}))
+    scheduler.store.search.index.take_up()
+    short, long = "x" * 10_000, ("long " * 2_001)[:9_999] + "…"
+    told = [record["summary"] for record in get(client, "/api/records")["records"]]
+    assert told == [short, long]
+    for path in ("/api/search?q=sets", "/api/records?q=long"):
+        assert long in [record["summary"] for record in get(client, path)["records"]]
+    assert [one["summary"] for one in get(client, "/api/changes")["changed"]["records"]] == [long]
+    assert len(get(client, "/api/records/arxiv/2605.00001")["record"]["summary"]) == 10_005
 
 
 def test_search(client: Client, scheduler: Scheduler, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ from icalendar import Calendar
 from stoma.api.feeds import AHEAD, MOST
 from stoma.api.server import Server
 from stoma.api.unchanged import is_known
-from stoma.formats import atom
+from stoma.formats import atom, ics
 from stoma.records import Record
 from stoma.scheduler import ahead
 from stoma.scheduler.base import Schedule, Task
@@ -201,6 +201,38 @@ def test_the_calendar(client: Client, scheduler: Scheduler) -> None:
         for event in Calendar.from_ical(get(client, "/calendar.ics?task=often")[0]).walk("VEVENT")
     }
     assert only == "Often"
+
+
+def test_the_calendar_is_made_once_a_minute_and_after_each_change(
+    client: Client, scheduler: Scheduler, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[bytes] = []
+    document = ics.document
+    monkeypatch.setattr(ics, "document", lambda *a, **k: made.append(b"") or document(*a, **k))
+
+    def titles() -> set[str]:
+        return {
+            str(event["SUMMARY"])
+            for event in Calendar.from_ical(get(client, "/calendar.ics")[0]).walk("VEVENT")
+        }
+
+    one = scheduler.config.tasks["one"].name
+    assert [titles() for _ in range(3)] == [{one}] * 3
+    assert len(made) == 1
+    scheduler.add_task(Task("two", "Two", "arxiv", schedule=(Schedule("daily"),)))
+    assert titles() == {one, "Two"}
+    scheduler.enable("one", False)
+    assert titles() == {"Two"}
+    scheduler.pause()
+    assert "STATUS:TENTATIVE" in get(client, "/calendar.ics")[0].decode()
+    assert (titles(), len(made)) == ({"Two"}, 4)
+    clock.forward(days=3)
+    scheduler.board.forget()
+    first = min(
+        event["DTSTART"].dt for event in Calendar.from_ical(get(client, "/calendar.ics")[0]).walk("VEVENT")
+    )
+    assert first > clock.now
+    assert len(made) == 5
 
 
 def test_the_page_tells_the_truth(client: Client, scheduler: Scheduler) -> None:

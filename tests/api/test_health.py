@@ -12,11 +12,12 @@ import psutil
 import pytest
 from psycopg import OperationalError
 
-from stoma.api import aside, health
+from stoma.api import health
 from stoma.api.server import Server
 from stoma.scheduler import manager
 from stoma.scheduler.config import load_config
 from stoma.scheduler.manager import Scheduler
+from stoma.stores import aside
 from stoma.stores.schema import Migration, migrations
 from tests.api.test_server import YAML, Client
 from tests.support import postgres

@@ -16,6 +16,7 @@ from stoma.api.openapi import FAULTS, document, is_api
 from stoma.api.routes import ROUTES
 from stoma.api.schemas import SCHEMAS
 from stoma.api.server import Server
+from stoma.auditing import entry_of, note
 from stoma.records import Record, sealed
 from stoma.scheduler.base import Skip, SkipReason
 from stoma.scheduler.config import load_config
@@ -101,6 +102,7 @@ def fill(scheduler: Scheduler, script: Script) -> None:
     script.before_page = lambda number, collection: number == 1 and script.hanging.wait(60)
     scheduler.queue(scripted)
     scheduler.queue(scripted)
+    note(store, entry_of(store, "cli", "ann", "laptop", "pause"))
     scheduler.beat()
 
 
@@ -145,6 +147,7 @@ READ = {
     "Config": "/api/config",
     "Nodes": "/api/nodes",
     "Alerts": "/api/alerts",
+    "Audit": "/api/audit",
     "Hosts": "/api/hosts",
     "Records": "/api/records?q=Item&limit=2",
     "Story": "/api/records/github/1",

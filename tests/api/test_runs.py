@@ -172,6 +172,17 @@ def test_why_there_was_no_run(client: Client, scheduler: Scheduler, clock: Clock
     told = [skip["first"][:10] for skip in first["skips"] + second["skips"]]
     assert told == ["2026-02-28", "2026-02-27", "2026-02-26"]
     assert (first["skips"][0]["reason"], second["next"]) == ("paused", None)
+    # Of those that ended at the same instant none is left out.
+    with store.database.transaction() as tx:
+        names = ("task_id", "first", "last", "count", "reason", "detail")
+        tx.insert("skips", names, [("one", now, now, 1, "paused", str(number)) for number in range(3)])
+    details, path = [], "/api/scheduler/tasks/one/skips?limit=1"
+    following = ""
+    for _ in range(3):
+        page = client.get(path + following)
+        details += [skip["detail"] for skip in page["skips"]]
+        following = f"&cursor={page['next']}"
+    assert details == ["2", "1", "0"]
 
 
 def client_hash(scheduler: Scheduler) -> str:
@@ -206,8 +217,9 @@ def test_a_task_that_is_gone_has_left_its_runs(client: Client, scheduler: Schedu
         ("/api/scheduler/tasks/nope", 404), ("/api/scheduler/tasks/nope/why", 404),
         ("/api/scheduler/tasks/nope/skips", 404), ("/api/scheduler/tasks/%00/why", 404),
         ("/api/scheduler/tasks/one/why?date=soon", 400), ("/api/scheduler/tasks/one/why?date=0001-01-01", 400),
-        ("/api/scheduler/tasks/one/skips?cursor=x", 400),
-        ("/api/scheduler/tasks/one/skips?cursor=9999-12-31T23:59:59-14:00", 400),
+        ("/api/scheduler/tasks/one/skips?cursor=x", 400), ("/api/runs/1/log?limit=2001", 400),
+        ("/api/scheduler/tasks/one/skips?cursor=2026-03-01T15:00:00Z", 400),
+        ("/api/scheduler/tasks/one/skips?cursor=9999-12-31T23:59:59-14:00/1", 400),
     ],
 )  # fmt: skip
 def test_what_cannot_be_answered_is_said_in_one_form(client: Client, path: str, status: int) -> None:

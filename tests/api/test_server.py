@@ -290,7 +290,9 @@ def test_a_mistake_of_ours_is_told_to_the_log_alone(
         with monkeypatch.context() as patch:
             patch.setattr(scheduler.store.records, "count_by_kind", broken)
             status, body, _ = client.ask("GET", path)
-        assert (status, set(body)) == (500, {"error", "message", "hint"})
+        assert status == 500
+        assert path == "/" or set(body) == {"error", "message", "hint"}
+        assert "the request could not be answered" in str(body).lower()
         assert "hunter22" not in str(body)
 
 

@@ -72,6 +72,7 @@ def test_a_task_is_added_and_removed(client: Client, scheduler: Scheduler, tmp_p
     status, body = client.ask("POST", PLACE, NIGHT)
     assert status == 400
     assert "exists already, in tasks/night.yaml" in body["message"]
+    assert body["hint"] == '"replace": true writes over it'
     changed = {**NIGHT, "schedule": ["hourly", "daily_at_04:30"], "priority": "high", "replace": True}
     assert client.ask("POST", PLACE, changed)[0] == 201
     assert client.get(f"{PLACE}/night")["schedule"] == "hourly, daily_at_04:30"

@@ -33,7 +33,7 @@ def test_for_people(store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch)
     result = stoma("changes", "--limit", "2")
     assert result.exit_code == 0, result.output
     lines = [" ".join(line.split()) for line in result.output.splitlines()]
-    assert lines[1:3] == ["new: 2+ entry", "changed: 1 paper"]
+    assert lines[1:3] == ["new: 2+ entries", "changed: 1 paper"]
     new = [line for line in lines if "arxiv:n" in line]
     assert [line.split()[3] for line in new] == ["arxiv:n2", "arxiv:n1"]
     assert any(line.endswith("paper arxiv:2605.00001 On all sets title") for line in lines)
@@ -54,7 +54,7 @@ def test_new_ones_that_changed_are_counted(store: Store, clock: Clock) -> None:
     put(store, *[replace(paper, title="On all sets") for paper in papers[:2]])
     lines = [" ".join(line.split()) for line in stoma("changes").output.splitlines()]
     assert lines[1:4] == [
-        "new: 3 paper", "changed: nothing", "2 of the new ones changed since they came",
+        "new: 3 papers", "changed: nothing", "2 of the new ones changed since they came",
     ]  # fmt: skip
 
 

@@ -6,9 +6,11 @@ import contextlib
 import hashlib
 import json
 import socket
+import sqlite3
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -78,6 +80,18 @@ def test_it_changes_nothing(home: Path) -> None:
     code, found = doctor(home)
     assert (code, faults(found)) == (0, "warning: scheduler: none is running: nothing is collected")
     assert before == {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in home.iterdir()}
+
+
+def test_what_stands_beside_the_file_counts_as_its_size(home: Path) -> None:
+    with open_store("sqlite:///stoma.db", home), closing(sqlite3.connect(home / "stoma.db")) as other:
+        # Somebody who reads keeps what is written from being taken up into the file.
+        other.execute("pragma wal_autocheckpoint = 0")
+        other.execute("create table wide (text)")
+        other.execute("insert into wide values (zeroblob(3000000))")
+        other.commit()
+        sizes = [(home / name).stat().st_size for name in ("stoma.db", "stoma.db-wal")]
+        assert sizes[1] > 3_000_000
+        assert f": {sum(sizes) / 2**20:.1f} MB, " in doctor(home)[1]["store"][0].told
 
 
 def test_a_strange_file_stays_what_it_is(home: Path) -> None:

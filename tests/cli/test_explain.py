@@ -162,6 +162,15 @@ def test_why_today_before_any_scheduler_ran(stoma: Command) -> None:
     assert "it runs only by hand" in stoma("why", "hand", "today").output
 
 
+def test_why_tells_every_instant_by_the_clock_of_the_zone(stoma: Command, real: Store, home: Path) -> None:
+    adopt(real, home, DUE + HOUR)
+    result = stoma("why", "papers", "2026-01-07")
+    assert result.exit_code == 0, result.output
+    assert "it began at 2026-01-07 10:00:00" in " ".join(result.output.split())
+    # Programs are told in UTC.
+    assert "it began at 2026-01-07T09:00:00Z" in stoma("why", "papers", "2026-01-07", "--json").output
+
+
 def test_why_of_a_task_that_is_declared_no_more(stoma: Command, real: Store) -> None:
     real.runs.add(NewRun("gone", at_trigger(DUE), TaskPriority.NORMAL, "0", scheduled_for=DUE), real.now())
     result = stoma("why", "gone", "2026-01-07")

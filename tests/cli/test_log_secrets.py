@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,7 +19,11 @@ SECRETS = {
     "OPS": "json://ops-s3cr3t-five@127.0.0.1:9/", "STORE": "sqlite:///sto-s3cr3t-six.db",
 }  # fmt: skip
 FILES = {"body.txt": "bod-s3cr3t-seven", "header.txt": "fil-s3cr3t-eight"}
-PARTS = [value.partition("s3cr3t")[0][-4:] + "s3cr3t" for value in (*SECRETS.values(), *FILES.values())]
+# What is sent for a name and a password in an address, without the ends that depend on its neighbours.
+BASIC = b64encode(f"me:{SECRETS['USER']}".encode()).decode()[4:-4]
+PARTS = [value.partition("s3cr3t")[0][-4:] + "s3cr3t" for value in (*SECRETS.values(), *FILES.values())] + [
+    BASIC
+]
 
 
 @pytest.fixture
@@ -26,7 +31,10 @@ def echo() -> Iterator[Server]:
     """A source that refuses, and says all that it was sent."""
 
     def answer(asked: Asked) -> Reply:
-        said = json.dumps([asked.path, asked.query, asked.headers, asked.body.decode()])
+        # First what the beginning of a message has room for.
+        said = json.dumps(
+            [asked.headers.get("authorization"), asked.path, asked.query, asked.headers, asked.body.decode()]
+        )
         return Reply(400, said.encode(), {"Content-Type": "application/json"})
 
     with Server(answer) as server:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -89,14 +90,13 @@ def test_the_list_tells_what_waits_and_why(
     )
     with Server(lambda asked: Reply(500)) as server, open_store("sqlite:///stoma.db", home) as store:
         monkeypatch.setenv("STOMA_TEST_OPS_URL", f"json://127.0.0.1:{server.port}/")
-        letters = [
-            Letter("task a", "opened", "failing", name, ref, "t", "b")
-            for name, ref in (("ops", OPS), ("old", OPS))
-        ]
+        letter = Letter("task a", "opened", "failing", "ops", OPS, "t", "b")
         with store.database.transaction() as tx:
-            put(tx, letters, store.now())
+            put(tx, [letter], store.now())
         config = load_config(home / "stoma.yaml")
         Sender(store, lambda: config).round()
+        with store.database.transaction() as tx:
+            put(tx, [replace(letter, target="old")], store.now())
         told = {one["target"]: one for one in json.loads(stoma("list", "--json").stdout)["targets"]}
         assert told["ops"]["state"].startswith("failing after 1 try: ")
         assert (told["ops"]["waiting"], told["ops"]["sent"]) == (1, 0)

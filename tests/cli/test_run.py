@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -159,6 +160,13 @@ def test_ctrl_c_in_the_foreground(home: Path) -> None:
     assert run_row == ("interrupted", stored)
 
 
+@pytest.mark.parametrize(("words", "is_told"), [((), False), (("--log-level", "INFO"), True)])
+def test_once_logs_what_was_asked_for(home: Path, words: tuple[str, ...], is_told: bool) -> None:
+    result = run("--once", "papers", *words)
+    assert result.returncode == 0, result.stderr
+    assert ("INFO" in result.stderr) is is_told
+
+
 class Serving:
     """A started `stoma-run` and the address it printed."""
 
@@ -211,6 +219,17 @@ def test_it_greets_serves_and_stops_in_order(serving: Any, home: Path, number: i
     assert (code, "Traceback" in said) == (0, False)
     assert seconds < 5
     assert json.loads((home / "scheduler_state.json").read_text())["running"] is False
+
+
+def test_many_tasks_do_not_hide_where_to_look(serving: Any, home: Path) -> None:
+    task = "{collector: arxiv, config: {search_query: x}, schedule: daily_at_09:00, enabled: false}"
+    tasks = "".join(f"  t{number:02d}: {task}\n" for number in range(23))
+    (home / "stoma.yaml").write_text(f"version: 1\npresets: []\napi: {{port: 0}}\ntasks:\n{tasks}")
+    greeting = serving().greeting
+    assert "t19" in greeting
+    assert "t20" not in greeting
+    assert re.search(r"^and 3 more: \S+ scheduler list-tasks$", greeting, re.MULTILINE)
+    assert "dashboard:" in greeting
 
 
 def test_the_demo_shows_records_within_seconds(serving: Any, home: Path) -> None:

@@ -120,7 +120,7 @@ def test_it_fits_the_terminal(
 def test_json_has_all_of_it(store: Store, clock: Clock) -> None:
     fill(store, clock)
     told = json.loads(stoma("show", "#1", "--json").output)
-    assert set(told) == {"record", "versions", "measures", "sightings"}
+    assert set(told) == {"record", "versions", "is_cut", "measures", "sightings"}
     assert told["versions"][0]["summary"] == PAPER.summary
     assert [one["measure"] for one in told["measures"]] == ["rate", "stars"]
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ import pytest
 from stoma.scheduler.base import TaskStatus
 from stoma.scheduler.config import load_config
 from stoma.scheduler.manager import Scheduler
+from stoma.stores.runs import End
 from tests.campaigns.disks import private
 
 YAML = """\
@@ -48,6 +50,19 @@ def test_a_failing_task_is_no_reason_to_act(tmp_path: Path) -> None:
         scheduler.store.runs.settle(run, TaskStatus.FAILED, "no", scheduler.store.now())
         code, said = status()
         assert (code, "failed: papers: " in said) == (0, True), said
+
+
+def test_a_task_fails_also_while_it_waits_for_its_next_try(tmp_path: Path) -> None:
+    with running(tmp_path) as scheduler:
+        scheduler.pause()
+        scheduler.queue(scheduler.config.tasks["papers"])
+        runs, now = scheduler.store.runs, scheduler.store.now()
+        claimed = runs.claim("me", now, now + timedelta(minutes=1))
+        assert claimed is not None
+        again = datetime(2099, 1, 2, 3, 4, 5, tzinfo=UTC)
+        runs.end(claimed, End(TaskStatus.PENDING, error="no", not_before=again, attempt_status="failed"), now)
+        code, said = status()
+        assert (code, "failed: papers: no; tried again at 2099-01-02 03:04:05 UTC" in said) == (0, True), said
 
 
 def test_a_rejected_file(tmp_path: Path) -> None:

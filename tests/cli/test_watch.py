@@ -67,10 +67,15 @@ def test_how_it_stands_in_one_sentence(run: Run) -> None:
 def test_no_line_breaks_and_none_steers_the_terminal(run: Run, width: int) -> None:
     hostile = replace(run, status=TaskStatus.PENDING, error="\x1b[2J" + "long " * 50)
     many = [replace(run, id=number) for number in range(40)]
-    lines = _picture(glimpse(*many, waiting=(hostile,)), {}, width).plain.splitlines()
+    lines = _picture(glimpse(*many, waiting=(hostile,)), {}, width, "UTC").plain.splitlines()
     assert max(map(len, lines)) <= width
     assert all(line.isprintable() for line in lines)
     assert lines[-1].startswith("and 25 more")
+
+
+def test_the_clock_is_that_of_the_configured_zone() -> None:
+    lines = _picture(glimpse(), {}, 80, "America/New_York").plain.splitlines()
+    assert lines[0].startswith("04:00:00 EST  ")
 
 
 def test_it_tells_until_it_is_interrupted(tmp_path: Path, run: Run) -> None:
@@ -84,6 +89,20 @@ def test_it_tells_until_it_is_interrupted(tmp_path: Path, run: Run) -> None:
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=20)
     assert (process.returncode, errors) == (130, "")
+
+
+def test_where_nothing_runs_it_says_so(tmp_path: Path) -> None:
+    (tmp_path / "stoma.yaml").write_text("version: 1\npresets: []\n")
+    with open_store("sqlite:///stoma.db", tmp_path):
+        pass
+    with subprocess.Popen(
+        [sys.executable, "-m", "stoma.cli.main", "scheduler", "status", "--watch"],
+        cwd=tmp_path, env=os.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, bufsize=1,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        assert process.stdout.readline().endswith(" not running: start it with `stoma-run`\n")
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=20)
 
 
 def test_a_store_that_is_not_there_is_not_made(tmp_path: Path) -> None:

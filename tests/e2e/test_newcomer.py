@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,7 +57,7 @@ def test_the_path_of_a_newcomer(new: Stoma, opened: Opened, with_scripts: bool) 
     page.goto(f"/runs/{run['run']}")
     until(lambda: new.ask("GET", "/api/scheduler/history?task=slow")["runs"][0]["seen"] == 5, 10, "a page")
     see(page, with_scripts=with_scripts)
-    expect(page.get_by_role("main")).to_contain_text("running")
+    expect(page.get_by_role("main")).to_contain_text(re.compile(r"running\s+for (a moment|\d+ s)"))
     shoot(page, "newcomer-at-work")
 
     # It finishes before the eyes of who looks.
@@ -162,3 +163,33 @@ def test_a_server_that_is_gone_is_told(tmp_path: Path, opened: Opened) -> None:
         see(page, with_scripts=True)
         page.wait_for_timeout(100)
     expect(page.get_by_text("The server does not answer")).to_be_visible()
+
+
+def test_why_a_page_is_not_brought_up_to_date_is_told(fresh: Stoma, opened: Opened) -> None:
+    from playwright.sync_api import Route, expect
+
+    page = opened(fresh.url, excused=("404", "503"))
+    # What takes seconds in earnest: how long the page waits.
+    page.add_init_script(
+        "const wait = AbortSignal.timeout; AbortSignal.timeout = (ms) => wait.call(AbortSignal, ms / 40)"
+    )
+    page.goto("/")
+    for status, words in ((503, "The store does not answer"), (404, "This is not there any more")):
+        page.route("**/*", partial(Route.fulfill, status=status, body="no"))
+        see(page, with_scripts=True)
+        expect(page.locator("#said")).to_contain_text(words)
+        page.unroute("**/*")
+    page.route("**/*", lambda route: None)
+    for _ in range(2):
+        see(page, with_scripts=True)
+        page.wait_for_timeout(300)
+    expect(page.get_by_text("The server does not answer")).to_be_visible()
+    page.unroute("**/*")
+    see(page, with_scripts=True)
+    expect(page.locator("#said")).to_have_text("")
+
+    # A part that is not there any more makes it another page.
+    page.evaluate("document.querySelector('[data-live]').id = 'gone'; window.isOld = true")
+    with page.expect_navigation():
+        see(page, with_scripts=True)
+    assert page.evaluate("window.isOld") is None

@@ -200,6 +200,62 @@ def test_a_mistake_in_a_message_does_not_undo_the_run(world: World, monkeypatch:
     assert world.run().status is FAILED
 
 
+@BOTH
+def test_what_ended_in_the_future_hides_no_failure(world: World) -> None:
+    world.task()
+    good = world.clock.now
+    world.clock.forward(days=365)
+    world.run(status=COMPLETED)
+    world.clock.now = good
+    world.run()
+    world.run()
+    assert world.told == ["a fails: 2 runs in a row"]
+
+
+@BOTH
+def test_who_was_told_is_told_of_the_end(world: World) -> None:
+    world.targets = {"ops": ("${env:A}",), "team": ("${env:B}",), "boss": ("${env:C}",)}
+    world.task(notify=Notify(to=("ops",), after_failures=1))
+    world.run()
+    [letter] = world.store.outbox.claim("ops", "${env:A}", "me", world.clock.now, world.clock.now, 9)
+    world.store.outbox.sent([letter], world.clock.now)
+    world.task(notify=Notify(to=("team",), after_failures=1))
+    world.run(status=COMPLETED)
+    assert [(row["target"], row["event"]) for row in world.rows()] == [
+        ("team", "recovered"),
+        ("ops", "recovered"),
+    ]
+
+
+@BOTH
+def test_a_task_that_comes_and_goes_is_few_messages(world: World) -> None:
+    world.task(notify=Notify(after_failures=1))
+    for _ in range(24):
+        for status in (FAILED, COMPLETED):
+            world.clock.forward(minutes=30)
+            world.run(status=status)
+    assert 4 <= len(world.told) <= 10
+    assert world.told[:3] == ["a fails", "a works again", "a fails again"]
+    assert "It comes and goes: 2 runs did not complete since" in world.rows(None)[2]["body"]
+
+
+@BOTH
+def test_what_comes_back_is_told_when_it_lasts_although_no_run_ends(world: World, watching: Watching) -> None:
+    world.task(notify=Notify(after_failures=1))
+    for status in (FAILED, COMPLETED, FAILED):
+        world.run(status=status)
+    world.clock.forward(minutes=50)
+    watching.look([], Network())
+    assert len(world.told) == 2
+    assert len(world.store.alerts.open()) == 1
+    world.clock.forward(minutes=10)
+    watching.look([], Network())
+    watching.look([], Network())
+    assert world.told[2:] == ["a fails again"]
+    world.run(status=COMPLETED)
+    assert world.told[3:] == ["a works again"]
+
+
 # -- what a process sees -------------------------------------------------------------------------------------
 
 
@@ -319,3 +375,67 @@ def test_what_was_sent_is_forgotten_in_time(world: World, watching: Watching) ->
     watching.look([], Network())
     # What waits is kept however long it takes.
     assert [row["status"] for row in world.rows(None)] == ["waiting"]
+
+
+def test_what_people_were_told_is_kept_while_it_lasts(world: World, watching: Watching) -> None:
+    world.task(notify=Notify(after_failures=1, reminders=False))
+    world.run()
+    [letter] = world.store.outbox.claim("ops", "${env:STOMA_TEST_OPS_URL}", "me", *[world.clock.now] * 2, 9)
+    world.store.outbox.sent([letter], world.clock.now)
+    world.clock.forward(days=31)
+    watching.look([], Network())
+    assert [row["status"] for row in world.rows(None)] == ["sent"]
+
+
+@BOTH
+def test_a_file_whose_name_is_no_text_is_told(world: World, watching: Watching) -> None:
+    strange = [Problem("unknown key \0", "tasks/x\udcff.yaml", 3, 5)]
+    watching.look(strange, Network())
+    world.clock.forward(minutes=2)
+    watching.look(strange, Network())
+    assert world.told == ["The configuration is rejected"]
+    world.store.nodes.beat(
+        Node("me", "x\udcff", 1, "1", None, "0", 1, world.clock.now, {"errors": [strange[0].as_dict()]}),
+        world.clock.now,
+    )
+
+
+def test_one_look_that_fails_does_not_keep_the_others(
+    world: World, watching: Watching, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def mistaken(*given: object) -> None:
+        raise KeyError("no words")
+
+    monkeypatch.setattr(watching, "_config_trouble", mistaken)
+    network = Network()
+    for name in "abc":
+        network.failed(f"{name}.example.org", world.clock.now)
+    assert watching.look(BROKEN, network)
+    assert world.told == ["There is no network"]
+
+
+def test_a_clock_that_was_ahead_keeps_no_alert_open_and_no_file_quiet(
+    world: World, watching: Watching
+) -> None:
+    network, good = Network(), world.clock.now
+    world.clock.forward(days=365)
+    for name in "abc":
+        network.failed(f"{name}.example.org", world.clock.now)
+    watching.look(BROKEN, network)
+    world.clock.now = good
+    network.answered("a.example.org", good)
+    watching.look(BROKEN, network)
+    world.clock.forward(minutes=1)
+    watching.look(BROKEN, network)
+    assert world.told == ["There is no network", "The network is back", "The configuration is rejected"]
+
+
+def test_a_clock_that_was_ahead_puts_off_no_reminder(world: World, watching: Watching) -> None:
+    world.task(notify=Notify(after_failures=1))
+    good = world.clock.now
+    world.clock.forward(days=365)
+    world.run()
+    world.clock.now = good
+    watching.look([], Network())
+    watching.look([], Network())
+    assert world.told == ["a fails", "a still fails"]

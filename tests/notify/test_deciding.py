@@ -20,7 +20,7 @@ from stoma.notify.deciding import (
     trouble,
 )
 from stoma.scheduler.base import Notify
-from stoma.stores.outbox import Alert
+from stoma.stores.outbox import Alert, Lately
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -104,9 +104,50 @@ def test_a_month_of_trouble_is_few_messages() -> None:
 
 
 def test_the_end_is_told_once_unless_nobody_wants_to_know() -> None:
-    assert over(Notify()).told == RECOVERED
-    assert over(Notify(on_recovery=False)).told is None
-    assert over(Notify()).alert is None
+    assert over(alert(), Notify()).told == RECOVERED
+    assert over(alert(), Notify(on_recovery=False)).told is None
+    assert over(alert(), Notify()).alert is None
+    assert over(alert(told=0), Notify()).told is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "times", "minutes", "told"),
+    [
+        ("failing", 0, None, OPENED),
+        ("failing", 1, 59, None),
+        ("failing", 1, 60, OPENED),
+        ("suspect", 1, 59, None),
+        ("failing", 2, 119, None),
+        ("failing", 2, 120, OPENED),
+        ("failing", 9, 24 * 60 - 1, None),
+        ("failing", 9, 24 * 60, OPENED),
+        ("failing", 500, 24 * 60, OPENED),
+        # Without a message of the end the one of the beginning counts.
+        ("failing", 0, 59, None),
+        ("network", 1, 59, None),
+        # What lasts by its nature, or is in somebody's hands, is told at once.
+        ("gone", 5, 1, OPENED),
+        ("config", 5, 1, OPENED),
+    ],
+)
+def test_what_comes_back_soon_is_told_when_it_lasts(
+    kind: str, times: int, minutes: int | None, told: str | None
+) -> None:
+    last = None if minutes is None else NOW - timedelta(minutes=minutes)
+    before = Lately(times, last, last)
+    first = trouble(None, wrong(kind), Notify(), NOW, before)
+    assert (first.told, first.alert and first.alert.told) == (told, 1 if told else 0)
+    if not told:
+        assert trouble(first.alert, wrong(kind), Notify(), NOW, before).told is None
+        assert trouble(first.alert, wrong("gone"), Notify(), NOW, before).told == OPENED
+        assert trouble(first.alert, wrong(kind), Notify(), NOW + DAY, before).told == OPENED
+
+
+def test_a_message_of_the_future_keeps_nobody_quiet() -> None:
+    ahead = alert(ago=-365 * DAY)
+    assert reminder(ahead, Notify(), NOW).told == REMINDER
+    # A run may end while somebody looks.
+    assert reminder(alert(ago=-timedelta(seconds=1)), Notify(), NOW).told is None
 
 
 @pytest.mark.parametrize(

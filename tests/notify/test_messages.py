@@ -90,3 +90,21 @@ def test_a_repeat_says_so() -> None:
     assert "may have arrived before" in body
     body = together([LETTER, replace(LETTER, title="b fails", repeats=1)])[1]
     assert body.splitlines()[:2] == ["a fails: first line", "(repeat) b fails: first line"]
+
+
+def test_very_many_are_told_by_what_is_wrong() -> None:
+    many = [
+        replace(LETTER, about=f"task t{i:03}", title=f"t{i:03} fails: 3 runs in a row") for i in range(90)
+    ]
+    more = [
+        replace(LETTER, about="task z", title="z works again"),
+        replace(LETTER, about="network", title="No net"),
+    ]
+    title, body = together([*many, *more])
+    assert title == "92 messages"
+    lines = body.splitlines()
+    assert lines[0].startswith("fails (90): t000, t001, ")
+    assert lines[0].endswith(" more")
+    assert lines[1:3] == ["works again (1): z", "No net"]
+    assert len(body) <= LONGEST_BODY
+    assert "may have arrived before" in together([*many, replace(LETTER, repeats=1)])[1]

@@ -11,20 +11,28 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
+from psycopg import OperationalError
 
 from stoma import references
+from stoma.notify import notifier as notifier_module
 from stoma.notify import sending, services
 from stoma.notify.notifier import IDLE_SECONDS, Notifier, deliver
 from stoma.notify.sending import LEASE, Sender
 from stoma.scheduler.base import Notify, TaskStatus
+from stoma.scheduler.config import Config
 from stoma.scheduler.owner import this_process
-from stoma.stores import Store, open_store
+from stoma.stores import Store, aside, open_store
+from stoma.stores.depths import depths
+from stoma.stores.nodes import Node
 from tests.notify.support import NOBODY, OPS, World
+from tests.support import postgres
 from tests.support.clock import Clock
 from tests.support.scripted import install
 from tests.support.server import Asked, Reply, Server
@@ -127,8 +135,8 @@ def test_what_piled_up_goes_as_one_message_and_in_order(
     world.clock.forward(minutes=1)
     # The rest is not due yet, but the address works again.
     assert sender.round() == 20
-    assert service.titles[-2:] == ["15 messages", "5 messages"]
-    lines = [line for message in service.taken[-2:] for line in message["message"].splitlines()]
+    assert service.titles[-1:] == ["20 messages"]
+    lines = service.taken[-1]["message"].splitlines()
     assert [line.split()[0] for line in lines] == [f"t{number:02}" for number in range(20)]
 
 
@@ -180,6 +188,72 @@ def test_what_hangs_is_left_behind_and_the_next_try_says_repeat(world: World, se
     world.clock.forward(minutes=1)
     assert sender.round() == 1
     assert service.titles == ["a fails", "(repeat) a fails"]
+
+
+def test_a_silence_is_told_by_our_limit_and_not_by_that_of_apprise(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Its own is 4 s, and tells a service that is merely slow as one that refused.
+    monkeypatch.setattr(services, "SECONDS", 0.1)
+    service.answer = lambda asked: Reply(delay=3)
+    began = time.monotonic()
+    assert services.send(service.address, "t", "b", "info") is not None
+    assert time.monotonic() - began < 2
+
+
+@BOTH
+def test_what_a_clock_wrote_that_was_ahead_is_sent_all_the_same(
+    world: World, sender: Sender, service: Service
+) -> None:
+    world.task()
+    good = world.clock.now
+    world.clock.forward(days=365)
+    world.run()
+    world.clock.now = good
+    assert sender.round() == 1
+
+
+@BOTH
+def test_what_waits_for_a_reference_that_is_mended_is_sent(
+    world: World, sender: Sender, service: Service, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.targets = {"ops": (NOBODY, OPS), "old": (NOBODY,)}
+    world.task()
+    world.run()
+    assert sender.round() == 1
+    other = Node("other", "elsewhere", 1, "1", None, "another configuration", 1, world.clock.now, {})
+    world.store.nodes.beat(other, world.clock.now)
+    world.targets = {"ops": ("${env:STOMA_TEST_OPS_URL}", "${env:STOMA_TEST_OPS_URL}#2")}
+    assert sender.round() == 0
+    assert [row["address"] for row in world.rows()] == [NOBODY, NOBODY]
+    # All who work here know the same addresses.
+    world.store.nodes.leave("other")
+    assert sender.round() == 1
+    found = [(row["target"], row["address"], row["status"]) for row in world.rows(None)]
+    assert found == [("ops", f"{OPS}#2", "sent"), ("ops", OPS, "sent"), ("old", NOBODY, "dropped")]
+    assert depths(world.store.database, world.clock.now).messages == 0
+
+
+def test_three_hundred_tasks_that_fail_at_once_are_a_few_messages(
+    world: World, sender: Sender, service: Service
+) -> None:
+    for number in range(300):
+        world.task(f"t{number}")
+        world.run(f"t{number}")
+    assert sender.round() == 300
+    assert service.titles == ["100 messages"] * 3
+
+
+def test_an_address_rests_after_a_delivery(world: World, service: Service) -> None:
+    sender = Sender(world.store, lambda: world.config, rest=30)
+    for number in range(3):
+        world.task(f"t{number}")
+        world.run(f"t{number}")
+        sender.round()
+    assert service.titles == ["t0 fails"]
+    sender._resting.clear()
+    assert sender.round() == 2
+    assert service.titles[1:] == ["2 messages"]
 
 
 def test_without_apprise_messages_wait(
@@ -403,6 +477,38 @@ def test_a_store_that_is_away_is_told_directly(world: World, service: Service) -
     for _ in range(2):
         trouble.round(world.clock.forward(minutes=1))
     assert service.titles[2:] == ["The store works again"]
+
+
+def test_a_store_that_says_nothing_is_told_although_all_wait_for_it(
+    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(aside, "PATIENCE_SECONDS", 0.3)
+    monkeypatch.setattr(notifier_module, "IDLE_SECONDS", 0.05)
+    monkeypatch.setattr(notifier_module, "ASK_EVERY", 0.1)
+    still = [0.0]
+    database = postgres.start(postgres.binaries())
+    with suppress(OperationalError), database.fresh_database() as url, open_store(url, tmp_path) as store:
+        config = Config(base=tmp_path, store_url=url, targets={"ops": (OPS,)})
+        notifier = Notifier(store, lambda: config, still=lambda: still[0])
+        notifier.start()
+        main = psutil.Process(database.process.pid)
+        frozen = [main, *main.children(recursive=True)]
+        for process in frozen:
+            process.suspend()
+        try:
+            still[0] = 61.0
+            until(lambda: service.titles == ["The store cannot be used"], 10)
+            assert "the store does not answer" in service.taken[0]["message"]
+            # The one that lives by the outbox waits; that holds up nobody's end.
+            began = time.monotonic()
+            assert notifier._thread.is_alive()
+        finally:
+            for process in frozen:
+                process.resume()
+        until(lambda: service.titles[1:] == ["The store works again"], 10)
+        notifier.stop(5)
+        assert time.monotonic() - began < 10
+    database.stop()
 
 
 def test_what_is_told_of_a_store_that_is_away_is_tried_again(world: World, service: Service) -> None:

@@ -118,3 +118,29 @@ def test_who_is_told_comes_into_force_with_the_file(scheduler: Scheduler, tmp_pa
     scheduler.rescan()
     assert list(scheduler.config.targets) == ["team"]
     assert scheduler.restart_needed == []
+
+
+def test_the_notifier_knows_whether_the_loop_turns(scheduler: Scheduler) -> None:
+    still = scheduler.notifier._still()
+    assert still is not None
+    assert 0 <= still < 30
+    scheduler.stop()
+    assert scheduler.notifier._still() is None
+
+
+def test_a_broken_file_whose_name_is_no_text_is_told_everywhere(
+    scheduler: Scheduler, tmp_path: Path, clock: Clock
+) -> None:
+    (tmp_path / "tasks").mkdir()
+    try:
+        (tmp_path / "tasks" / "x\udcff.yaml").write_text("tasks: {a: 1}\n")
+    except OSError:
+        pytest.skip("this file system takes text alone")
+    scheduler.rescan()
+    scheduler.beat()
+    for _ in range(2):
+        scheduler._watch()
+        clock.forward(minutes=1)
+    assert titles(scheduler) == ["The configuration is rejected"]
+    scheduler.heartbeat.leave(scheduler.runner, None)
+    assert "x?.yaml" in (tmp_path / "scheduler_state.json").read_text()

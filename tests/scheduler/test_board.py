@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from stoma.errors import StoreUnavailable
+from stoma.scheduler import board as module
 from stoma.scheduler.base import Schedule, Task
 from stoma.scheduler.board import BRIDGED_SECONDS, COUNT_REST, FRESH_SECONDS, REST, Board, Sight
 from stoma.scheduler.config import Config
@@ -123,7 +124,30 @@ def test_a_look_that_fails_is_told_and_tried_again(board: Watched) -> None:
     with pytest.raises(StoreUnavailable):
         board.look()
     board.fault = None
+    board.seconds += FRESH_SECONDS + 0.01
     assert len(board.look().tasks) == 1
+
+
+def test_those_who_wait_for_a_look_that_fails_do_not_each_look_again(board: Watched) -> None:
+    board.fault = StoreUnavailable("gone")
+    board.takes = 5.0
+    board.gate.clear()
+    with ThreadPoolExecutor(6) as threads:
+        found = [threads.submit(board.look) for _ in range(6)]
+        until(lambda: board.looks == 1)
+        board.gate.set()
+        assert all(isinstance(one.exception(10), StoreUnavailable) for one in found)
+    assert board.looks == 1
+    assert board.latest() is None
+    # A change shows that the store is there again.
+    board.fault = None
+    board.forget()
+    assert board.look() is board.latest()
+    board.fault = StoreUnavailable("gone")
+    board.forget()
+    with pytest.raises(StoreUnavailable):
+        board.look()
+    assert board.latest() is not None
 
 
 def test_records_are_not_counted_more_often_than_that_is_worth(
@@ -152,3 +176,18 @@ def test_an_answer_is_made_once_of_each_sight(board: Watched) -> None:
     assert made == [b'{"key":1}', b'{"key":1}', b'{"key":2}']
     assert made[0] is made[1]
     assert sight.text("b", 1, lambda: {"b": 1}) == b'{"b":1}'
+
+
+def test_nobody_waits_for_long_for_what_another_one_sees(
+    board: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "PATIENCE_SECONDS", 0.1)
+    board.gate.clear()
+    looking = threading.Thread(target=board.look)
+    looking.start()
+    until(lambda: board.looks)
+    with pytest.raises(StoreUnavailable, match="has not answered"):
+        board.look()
+    board.gate.set()
+    looking.join()
+    assert board.look() is board.look()

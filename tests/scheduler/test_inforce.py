@@ -372,7 +372,6 @@ def test_what_was_read_is_forgotten_with_its_file(home: Callable[..., Home]) -> 
         ("api: {port: 1}", "api.port"),
         ("api: {host: localhost}", "api.host"),
         ("api: {hosts: [example.org]}", "api.hosts"),
-        ("api: {tokens: ['${env:T}']}", "api.tokens"),
         ("scheduler: {lease: 1m}", "scheduler.lease"),
         ("scheduler: {max_concurrent_tasks: 1}", "scheduler.max_concurrent_tasks"),
         ("scheduler: {check_interval_seconds: 2}", "scheduler.check_interval_seconds"),

@@ -14,7 +14,7 @@ from stoma.hosts import HostRule
 from stoma.references import remember
 from stoma.scheduler.base import Dependency, Retry, Schedule, Task
 from stoma.scheduler.marks import fingerprint
-from stoma.scheduler.plan import Edit, Known, edits, plan
+from stoma.scheduler.plan import Edit, Known, definition, edits, plan, settings_of
 from stoma.scheduler.settings import Api, Config
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -149,3 +149,37 @@ def test_secrets_are_not_told(secret: str) -> None:
     assert "resolved66" not in told
     assert "${env:STOMA_TOKEN}, ****" in told
     assert "${env:STOMA_CONTACT}" in told
+    assert secret not in str(settings_of(new))
+    # That it is another one is told all the same.
+    other = config(new.tasks["t"], store_url=f"postgresql://me:{secret[::-1]}@host/db")
+    assert "store.url" in [edit.key for edit in plan(new, other, Known(), NOW).settings]
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "told"),
+    [
+        ("headers.X-Auth-Key", "lit-3", "****"), ("headers.Ocp-Apim-Subscription-Key", "lit-4", "****"),
+        ("headers.Authorization", "Bearer lit-${env:X}", "Bearer ****${env:X}"),
+        ("headers.Authorization", "Bearer ${env:X}", "Bearer ${env:X}"),
+        ("headers.Authorization", "Bearer lit", "****"), ("headers.Cookie", "a=${env:X}; b=lit", "****${env:X}****"),
+        ("headers.Accept", "text/plain", "text/plain"), ("params.key", "lit-5", "****"), ("params.appid", "7", "****"),
+        ("params.topic", "python", "python"), ("body.accessToken", "lit", "****"), ("auth.bearer", "lit", "****"),
+        ("auth.header.value", "lit", "****"), ("auth.header.name", "X-Any", "X-Any"), ("key", "id", "id"),
+        ("fields.token", "data.token", "data.token"), ("token", "${env:T}", "${env:T}"), ("api_key", "lit", "****"),
+        ("url", "https://h/x?key=lit&sig=${env:S}&a=b", "https://h/x?key=****&sig=${env:S}&a=b"),
+        ("url", "https://h/x?a=${env:S}&api_key=a${env:K}", "https://h/x?a=${env:S}&api_key=****${env:K}"),
+        ("url", "https://ghp_x@h/f", "https://****@h/f"), ("url", "https://${env:T}@h/f", "https://${env:T}@h/f"),
+        ("url", "https://a-${env:T}@h/f", "https://****${env:T}@h/f"), ("url", "https://tok:@h/f", "https://****:@h/f"),
+        ("url", "https://tok:x-oauth-basic@h/f", "https://****:x-oauth-basic@h/f"),
+        ("url", "http://me:${env:S}@h/u", "http://me:${env:S}@h/u"), ("url", "http://me:lit@h/u", "http://me:****@h/u"),
+        ("url", "http://me:lit-${env:S}@h/u", "http://me:****${env:S}@h/u"), ("url", "https://h/@me", "https://h/@me"),
+    ],
+)  # fmt: skip
+def test_what_is_written_out_in_a_secret_place_is_starred(key: str, text: str, told: str) -> None:
+    config: dict[str, Any] = {}
+    *path, name = key.split(".")
+    inner = config
+    for step in path:
+        inner = inner.setdefault(step, {})
+    inner[name] = text
+    assert definition(Task("t", "T", "http_json", config=config))[f"config.{key}"] == told

@@ -16,6 +16,7 @@ import pytest
 
 from stoma.collectors import make
 from stoma.errors import StoreUnavailable
+from stoma.log import logger
 from stoma.scheduler import runner as runner_module
 from stoma.scheduler.base import NewRun, Retry, Run, Task, TaskStatus
 from stoma.scheduler.owner import this_process
@@ -141,6 +142,17 @@ def test_a_run_ends_at_its_next_page_when_it_is_cancelled(
     until(lambda: not store.runs.open())
     ended = store.runs.get(run.id)
     assert (ended.status, ended.reason, ended.pages) == (TaskStatus.CANCELLED, "cancelled by hand", 1)
+
+
+def test_what_somebody_cancelled_is_no_error_in_the_log(store: Store, runner: Runner, script: Script) -> None:
+    lines: list[tuple[str, str]] = []
+    handler = logger.add(lambda told: lines.append((told.record["level"].name, told.record["message"])))
+    try:
+        test_a_run_ends_at_its_next_page_when_it_is_cancelled(store, runner, script)
+        until(lambda: any("cancelled" in message for _, message in lines))
+    finally:
+        logger.remove(handler)
+    assert [level for level, message in lines if "cancelled" in message] == ["INFO"]
 
 
 def test_a_cancelled_run_that_hangs_is_given_up(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zlib
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -122,6 +123,34 @@ def test_no_table_keeps_what_a_source_echoes(store: Store, echo: Server, go: Cal
     assert row["attributes"]["said"][0] == "your key is ***"
     # The next run knows them again.
     assert go(task(echo)).unchanged == 3
+
+
+@pytest.mark.parametrize("account", ["me:${env:TOK_M2}", "${env:TOK_M2}:", "me:written-0ut"])
+def test_no_table_keeps_what_is_sent_for_a_password_in_an_address(
+    store: Store, go: Callable[[Task], Run], monkeypatch: pytest.MonkeyPatch, account: str
+) -> None:
+    monkeypatch.setenv("TOK_M2", "s3cr3t-TOKEN.x")
+    pair = account.replace("${env:TOK_M2}", "s3cr3t-TOKEN.x")
+    sent = b64encode(pair.encode()).decode()
+
+    def answer(asked: Asked) -> Reply:
+        if asked.path == "/x":
+            return Reply(302, b"", {"Location": "/y"})
+        said = asked.headers["authorization"]
+        item = {"id": 1, "said": said, "bare": said.rstrip("="), "in": {f"a {said}": [said]}}
+        return Reply(body=json.dumps({"data": [item]}).encode(), headers={"Content-Type": "application/json"})
+
+    with Server(answer) as server:
+        url = server.url.replace("//", f"//{account}@")
+        fields = {"said": "said", "bare": "bare", "in": "in"}
+        config = {"url": f"{url}/x", "items": "data", "key": "id", "fields": fields}
+        run = go(Task("t", "T", "http_json", config=config))
+        assert run.new == 1, run.error
+        # It was sent, also behind the redirect, or this proves nothing.
+        assert [asked.headers["authorization"] for asked in server.requests] == [f"Basic {sent}"] * 2
+    [row] = store.records.newest()
+    assert row["attributes"]["said"] == row["attributes"]["bare"] == "Basic ***"
+    assert [name for name, text in everything(store) if sent.rstrip("=")[:-2] in text] == []
 
 
 def test_an_id_that_holds_a_secret_is_no_id(store: Store, echo: Server, go: Callable[[Task], Run]) -> None:

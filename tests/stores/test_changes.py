@@ -97,9 +97,48 @@ def test_changed_records_in_pages(store: Store, clock: Clock) -> None:
         if (before := page.next) is None:
             break
     assert found == ["7", "6", "5", "4", "3", "2", "1", "0"]
-    for odd in ("x", "2026-01-01/5", "2026-01-01T00:00:00Z/x", "2026-01-01T00:00:00Z/" + "9" * 30):
+    week = "2026-01-01T00:00:00Z/2026-01-08T00:00:00Z"
+    for odd in (
+        "x", "", "new", "7", "2026-01-01T00:00:00Z/5", f"new/{week}", f"new/{week}/x", f"changed/{week}/5",
+        f"risen/{week}/5", f"new/{week}/2026-01-01T00:00:00Z/5", "new/2026-01-01/2026-01-08/5",
+        f"new/{week}/" + "9" * 30, "new/0001-01-01T00:00:00+23:00/2026-01-08T00:00:00Z/5",
+    ):  # fmt: skip
         with pytest.raises(UsageError, match="no `next`"):
             ask(store, before=odd)
+
+
+def test_each_list_goes_on_as_it_stood_at_its_first_page(store: Store, clock: Clock) -> None:
+    old = [replace(PAPER, external_id=f"o{number}") for number in range(6)]
+    put(store, *old)
+    clock.forward(days=10)
+    for number, paper in enumerate(old):
+        put(store, replace(paper, title="x"), run=number)
+        put(store, replace(PAPER, external_id=f"n{number}"))
+        clock.forward(hours=1)
+    first = ask(store, limit=2)
+    told = first.as_dict()
+    assert (told["changed"]["next"], told["new"]["next"]) == (first.next, first.new_next)
+    # Between the pages: some change once more, others for the first time, new ones come, and a week has ended.
+    clock.forward(days=6, hours=20)
+    again = [replace(old[number], title="y") for number in (0, 2, 5)]
+    put(store, *again, replace(PAPER, external_id="n0", title="y"), replace(PAPER, external_id="late"))
+    clock.forward(hours=1)
+    put(store, *[replace(paper, title="z") for paper in again], replace(PAPER, external_id="late", title="y"))
+    changed, new, before = ids(first), [row["external_id"] for row in first.new.rows], first.next
+    while before:
+        page = ask(store, limit=2, before=before)
+        assert set(page.as_dict()) == {"since", "now", "changed"}
+        assert (page.since, page.now) == (first.since, first.now)
+        changed, before = changed + ids(page), page.next
+    assert changed == ["o5", "o4", "o3", "o2", "o1", "o0"]
+    before = first.new_next
+    while before:
+        page = ask(store, limit=2, before=before)
+        assert set(page.as_dict()) == {"since", "now", "new"}
+        new, before = [*new, *(row["external_id"] for row in page.new.rows)], page.new_next
+    assert new == ["n5", "n4", "n3", "n2", "n1", "n0"]
+    # Asked anew, each is where it is now.
+    assert ids(ask(store))[:3] == ["o5", "o2", "o0"]
 
 
 def test_counting_ends_somewhere(store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:

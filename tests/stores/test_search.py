@@ -491,7 +491,7 @@ SOME_WORDS = st.sampled_from(LETTERS)
 def _queries() -> st.SearchStrategy[str]:
     term = st.one_of(
         SOME_WORDS,
-        SOME_WORDS.map(lambda word: f"{word}*"),
+        SOME_WORDS.map(lambda word: f"{word * 2 if len(word) == 1 else word}*"),
         st.lists(SOME_WORDS, min_size=2, max_size=3).map(lambda some: f'"{" ".join(some)}"'),
     )
     return st.recursive(

@@ -38,6 +38,25 @@ def test_versions_oldest_first_with_what_is_different(store: Store, clock: Clock
     ]  # fmt: skip
 
 
+def test_of_very_many_versions_the_latest_are_told(
+    store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stories, "MOST_VERSIONS", 3)
+    at = []
+    for number in range(1, 7):
+        at.append(f"{clock.now:%Y-%m-%dT%H:%M:%S}Z")
+        put(store, replace(PAPER, title=f"On {number} sets"))
+        clock.forward(hours=1)
+        told = store.questions.story(PAPER.external_id).as_dict()
+        assert told["is_cut"] == (number > 3)
+        assert [version["version"] for version in told["versions"]] == list(range(1, number + 1))[-3:]
+    assert [version["since"] for version in told["versions"]] == at[-3:]
+    # The oldest one that is told still says what it says otherwise.
+    assert [[change["field"] for change in version["changes"]] for version in told["versions"]] == [
+        ["title"]
+    ] * 3
+
+
 def test_measures_over_time(store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stories, "MOST_OBSERVATIONS", 3)
     for number, stars in enumerate([10, 5, 30, 20], start=1):

@@ -13,6 +13,7 @@ from stoma.api.pages import (
     records,
     run,
     runs,
+    sign_in,
     static,
     task,
     tasks,
@@ -43,5 +44,8 @@ PAGES: tuple[Route, ...] = (
     Route("GET", "/changes", changes.page, changes.PARAMS, page=True),
     Route("GET", "/tasks/<task_id>/plot/<name>.svg", plots.task_plot, (plots.BY,)),
     Route("GET", "/plots/records/<number>.svg", plots.record_plot, (plots.MEASURE,)),
+    Route("GET", "/sign-in", sign_in.page, sign_in.PARAMS, page=True),
+    Route("POST", "/sign-in", sign_in.sign_in, form=True, page=True),
+    Route("POST", "/sign-out", sign_in.sign_out, form=True, page=True),
     Route("GET", "/static/<name>", static.file, static.PARAMS),
 )

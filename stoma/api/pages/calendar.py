@@ -48,6 +48,14 @@ def page(asked: Asked) -> Document:
     ]
     start = next((at + 1 for at, task in enumerate(sought) if task.id == query.get("cursor")), 0)
     part = sought[start : start + AT_ONCE]
+    blocked = [
+        row["id"]
+        for row in sight.tasks
+        if row["enabled"]
+        and row["status"] == "blocked"
+        and row["schedule"]
+        and matches(row, query.get("q", ""))
+    ]
     today = sight.now.astimezone(zone).date()
     days = [today + timedelta(days=number) for number in range(DAYS)]
     until = bounds(days[-1], zone)[1]
@@ -58,6 +66,7 @@ def page(asked: Asked) -> Document:
         days=days,
         lines=_lines(part, found, config.timezone),
         number=len(sought),
+        blocked=blocked,
         following=part[-1].id if start + AT_ONCE < len(sought) else None,
         query={"q": query["q"]} if "q" in query else {},
         cursor=query.get("cursor"),

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta, tzinfo
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from stoma.api.pages.axes import Ticks, counts, numbers
 from stoma.api.pages.texts import number_text, plain
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ class Plot:
     series: Sequence[str]
     columns: Sequence[tuple[str, Sequence[float | None]]]
     told: Callable[[float], str]
+    # What its axis names, given the most that is drawn.
+    axis: Callable[[float], Ticks] = counts
 
     @property
     def is_empty(self) -> bool:
@@ -53,8 +56,14 @@ def bars(plot: Plot) -> bytes:
     """Bars upon one another as SVG."""
     pygal = _library()
     chart = _chart(pygal.StackedBar, plot.told, spacing=0, margin_right=4)
-    chart.x_labels = [label for label, _ in plot.columns]
-    chart.x_labels_major = _spread([label for label, _ in plot.columns])
+    named = _spread(len(plot.columns))
+    # The library knows labels by their text, and runs of one minute have the same.
+    chart.x_labels = [label if n in named else "" for n, (label, _) in enumerate(plot.columns)]
+    chart.x_labels_major = [label for n, (label, _) in enumerate(plot.columns) if n in named]
+    most = max((sum(value or 0 for value in values) for _, values in plot.columns), default=0)
+    ticks = plot.axis(most)
+    chart.range = (0, ticks[-1][0])
+    chart.y_labels = _drawn(ticks)
     for number, name in enumerate(plot.series):
         chart.add(name, [values[number] for _, values in plot.columns])
     return _lean(chart, plot.title, "" if len(plot.series) > 1 else "quiet")
@@ -82,6 +91,11 @@ def curve(
         worst = max(value for _, value in points)
         chart.range = (-worst, -1)
         chart.y_labels = sorted({-1, -round((1 + worst) / 2), -worst})
+    else:
+        # As the bars, it stands on 0.
+        values = [0.0, *(value for _, value in drawn)]
+        whole = all(value == int(value) for value in values)
+        chart.y_labels = _drawn(numbers(min(values), max(values), whole=whole)) or None
     chart.add(title, drawn)
     return _lean(chart, title)
 
@@ -111,10 +125,15 @@ def _thinned(points: Sequence[tuple[datetime, float]]) -> list[tuple[datetime, f
     return [points[(number + 1) * len(points) // many - 1] for number in range(many)]
 
 
-def _spread(labels: Sequence[str]) -> list[str]:
-    """Some of many, evenly."""
-    step = -(-len(labels) // LABELS)
-    return list(labels[step // 2 :: step]) if labels else []
+def _spread(many: int) -> range:
+    """The numbers of some of many, evenly."""
+    step = max(1, -(-many // LABELS))
+    return range(step // 2, many, step)
+
+
+def _drawn(ticks: Ticks) -> list[dict[str, Any]]:
+    """What an axis names, as the library wants it."""
+    return [{"value": value, "label": label} for value, label in ticks]
 
 
 def _chart(kind: Any, told: Callable[[float], str], **options: Any) -> Graph:

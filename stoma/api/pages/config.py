@@ -10,6 +10,7 @@ from stoma.scheduler.files import shown_name
 from stoma.scheduler.plan import settings_of
 
 MOST_FILES = 200
+MOST_CHANGES = 10
 
 
 def page(asked: Asked) -> Document:
@@ -33,4 +34,5 @@ def page(asked: Asked) -> Document:
         settings={key: text for key, text in settings_of(config).items() if text is not None},
         nodes=status["nodes"],
         store=status["store"],
+        changes=scheduler.store.audit.latest(limit=MOST_CHANGES),
     )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from stoma import wording
 from stoma.scheduler.base import Task
 from stoma.scheduler.timetables import timetables_of
 from stoma.scheduler.zones import zone_of
@@ -20,8 +20,6 @@ SPELLED = ("year", "month", "day")
 
 AT_LEAST = 1.5
 """A distance is told in the largest unit of which there are at least so many: 80 min, then 2 h."""
-
-_INSTANT = re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z\b", re.ASCII)
 
 
 def instant_of(value: datetime | str) -> datetime:
@@ -54,12 +52,6 @@ def full(value: datetime | str, zone: str) -> str:
     return f"{instant_of(value).astimezone(zone_of(zone)):%A %Y-%m-%d %H:%M:%S %Z}"
 
 
-def by_clock(text: str, zone: str) -> str:
-    """A text in which the instants in UTC stand by the clock of a zone."""
-    there = zone_of(zone)
-    return _INSTANT.sub(lambda found: f"{instant_of(found[0]).astimezone(there):%Y-%m-%d %H:%M:%S}", text)
-
-
 def relative(value: datetime | str | None, now: datetime) -> str:
     """How far an instant is away: `in 5 min`, `3 h ago`, `now`."""
     if not value:
@@ -71,6 +63,12 @@ def relative(value: datetime | str | None, now: datetime) -> str:
     number = round(abs(seconds) / size)
     words = f"{number} {unit}{'s' if number != 1 and unit in SPELLED else ''}"
     return f"in {words}" if seconds > 0 else f"{words} ago"
+
+
+def lasting(value: datetime | str | None, now: datetime) -> str:
+    """How long ago something began that lasts: `5 min`, `3 h`, `a moment`."""
+    words = relative(value, now)
+    return "a moment" if words == "now" else words.removeprefix("in ").removesuffix(" ago")
 
 
 def length(seconds: float | timedelta | None) -> str:
@@ -102,7 +100,7 @@ def day(value: datetime | str, zone: str) -> str:
 
 def plural(kind: str) -> str:
     """A kind of records as a heading of many: `Papers`, `Repositories`."""
-    word = f"{kind[:-1]}ies" if kind.endswith("y") and kind[-2:-1] not in tuple("aeiou") else f"{kind}s"
+    word = wording.plural(kind)
     return word[:1].upper() + word[1:]
 
 

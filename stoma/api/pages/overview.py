@@ -20,12 +20,14 @@ MOST_RUNS, MOST_COMING, MOST_FAILING, MOST_RECORDS = 8, 8, 6, 6
 
 
 TROUBLES = {
+    "failing": "it failed before",
+    "suspect": "it found suspiciously little before",
     "silence": "nothing new or changed for longer than it should be",
     "gone": "its source says that it is gone",
     "network": "the network seems to be away",
     "store": "the store cannot be written",
 }
-"""Alerts that are told here; failing tasks and broken files show by themselves."""
+"""Alerts that are told here; tasks that fail just now and broken files show by themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,13 @@ def page(asked: Asked) -> Document:
     scheduler = asked.scheduler
     store, sight = scheduler.store, scheduler.board.look()
     status = sight.status
-    troubles = [alert for alert in store.alerts.open() if alert.kind in TROUBLES]
+    fails = {task["task"] for task in status["failing"]}
+    blocked = [task for task in sight.tasks if task["enabled"] and task["status"] == "blocked"]
+    troubles = [
+        alert
+        for alert in store.alerts.open()
+        if alert.kind in TROUBLES and not (alert.kind in ("failing", "suspect") and alert.task_id in fails)
+    ]
     # Work that is under way, and what it may come to: what the last one saw.
     running = [(run, _seen_before(store, run)) for run in store.runs.running()[:MOST_RUNS]]
     return render.page(
@@ -57,6 +65,9 @@ def page(asked: Asked) -> Document:
         coming=status["next_runs"][:MOST_COMING],
         failing=status["failing"][:MOST_FAILING],
         failing_number=len(status["failing"]),
+        blocked=blocked[:MOST_FAILING],
+        blocked_number=len(blocked),
+        can_run=any(task["status"] != "blocked" for task in sight.tasks),
         hosts=status["hosts"][:MOST_FAILING],
         counts=status["records"],
         tasks=len(sight.tasks),

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from stoma.api.answers import Asked, Document
+from stoma.api.pages.axes import spans
 from stoma.api.pages.charts import Plot, bars, curve
 from stoma.api.pages.looks import grouped, length
 from stoma.api.pages.texts import plain
@@ -89,8 +90,8 @@ def _plots(groups: Iterable[tuple[str, Sequence[Mapping[str, Any]]]]) -> Iterabl
 
     def longest(first: Callable[[Mapping[str, Any]], Any], last: str) -> Any:
         def of(rows: Sequence[Mapping[str, Any]]) -> float | None:
-            spans = [row[last] - first(row) for row in rows if first(row) and row[last]]
-            return max(0.0, max(spans).total_seconds()) if spans else None
+            found = [row[last] - first(row) for row in rows if first(row) and row[last]]
+            return max(0.0, max(found).total_seconds()) if found else None
 
         return of
 
@@ -99,9 +100,9 @@ def _plots(groups: Iterable[tuple[str, Sequence[Mapping[str, Any]]]]) -> Iterabl
     yield Plot("brought", "New, changed and rejected", named, columns(*map(total, named)), whole)
     yield Plot("seen", "Seen", ("seen",), columns(total("seen")), whole)
     took = longest(lambda row: row["started_at"], "finished_at")
-    yield Plot("duration", "How long it took", ("took",), columns(took), length)
+    yield Plot("duration", "How long it took", ("took",), columns(took), length, spans)
     late = longest(lambda row: row["scheduled_for"], "started_at")
-    yield Plot("lateness", "How late it started", ("late",), columns(late), length)
+    yield Plot("lateness", "How late it started", ("late",), columns(late), length, spans)
 
 
 def _by_day(rows: Sequence[Mapping[str, Any]], zone: tzinfo) -> list[tuple[str, list[Mapping[str, Any]]]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from stoma.api.answers import Asked, Document
 from stoma.api.pages import looks, texts
 from stoma.api.pages.static import address
-from stoma.errors import StoreError
+from stoma.scheduler import zones
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -37,19 +38,30 @@ def page(asked: Asked, template: str, *, status: int = 200, **values: Any) -> Do
 
 def fault(asked: Asked, status: int, message: str, hint: str = "") -> Document:
     """What went wrong, as a page; it comes also while the store is away."""
-    now, paused_since = datetime.now(UTC), None
-    try:
-        sight = asked.scheduler.board.look()
-        now, paused_since = sight.now, sight.status["paused_since"]
-    except StoreError:
-        pass
+    # What was seen last will do: looking may be what went wrong.
+    sight = asked.scheduler.board.latest()
+    frame = _frame(asked, datetime.now(UTC), sight.status["paused_since"] if sight else None)
     told = {"status": status, "message": message, "hint": hint}
-    return _document("fault.html", {**_frame(asked, now, paused_since), **told}, status)
+    return _document("fault.html", {**frame, **told}, status)
+
+
+def bare(
+    template: str, *, status: int = 200, headers: Mapping[str, str] | None = None, **values: Any
+) -> Document:
+    """A page for somebody who may see nothing yet: nothing in its frame tells how things stand."""
+    frame = {"demo": False, "errors": (), "restart_needed": (), "paused_since": None, "zone": "UTC"}
+    told = {**frame, "now": datetime.now(UTC), "has_session": False, **values}
+    return replace(_document(template, told, status), headers=headers or {})
 
 
 def back(asked: Asked, otherwise: str) -> str:
     """Where a form wants its sender to go on: the `back` it carries, when that lies on this site."""
-    wanted = (asked.body or {}).get("back") or ""
+    return here((asked.body or {}).get("back"), otherwise)
+
+
+def here(wanted: str | None, otherwise: str) -> str:
+    """An address that somebody wants to go on to, when it lies on this site."""
+    wanted = wanted or ""
     # A browser reads `//host` and `/\host` as another site, and drops tabs and line ends before it looks.
     is_here = wanted.startswith("/") and wanted[1:2] not in ("/", "\\") and wanted.isprintable()
     return wanted if is_here and wanted.isascii() else otherwise
@@ -64,6 +76,7 @@ def _frame(asked: Asked, now: datetime, paused_since: str | None) -> Mapping[str
         "paused_since": paused_since,
         "zone": scheduler.config.timezone,
         "now": now,
+        "has_session": asked.caller.has_session,
     }
 
 
@@ -88,8 +101,12 @@ def _environment() -> Environment:
         return looks.relative(value, context["now"])
 
     @pass_context
+    def lasting(context: Context, value: Any) -> str:
+        return looks.lasting(value, context["now"])
+
+    @pass_context
     def by_clock(context: Context, text: str) -> str:
-        return looks.by_clock(text, context["zone"])
+        return zones.by_clock(text, context["zone"])
 
     @pass_context
     def day(context: Context, value: Any) -> str:
@@ -107,6 +124,7 @@ def _environment() -> Environment:
         local=local,
         full=full,
         relative=relative,
+        lasting=lasting,
         took=looks.length,
         grouped=looks.grouped,
         plural=looks.plural,

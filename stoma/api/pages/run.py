@@ -44,7 +44,8 @@ def page(asked: Asked, run_id: str) -> Document:
         why=why(run),
         is_declared=run.task_id in scheduler.config.tasks,
         expected=_expected(asked, run) if run.status is TaskStatus.RUNNING else None,
-        can_retry=run.status in AGAIN or (run.status is not TaskStatus.RUNNING and not run.status.is_final),
+        # One that waits for nothing but a place, or for another run, would gain nothing.
+        can_retry=run.status in AGAIN or (_is_open(run) and run.not_before is not None),
         attempts=[(row, _node(row)) for row in attempts[-MOST_ATTEMPTS:]],
         attempt_count=len(attempts),
         lines=lines[-MOST_LINES:],
@@ -56,6 +57,10 @@ def page(asked: Asked, run_id: str) -> Document:
         changed=store.looking.changed(run, now, limit=LIMIT) if "cursor" not in query else [],
         windows=store.looking.windows(run),
     )
+
+
+def _is_open(run: Run) -> bool:
+    return run.status is not TaskStatus.RUNNING and not run.status.is_final
 
 
 def _expected(asked: Asked, run: Run) -> int | None:

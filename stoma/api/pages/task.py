@@ -59,7 +59,7 @@ def page(asked: Asked, task_id: str) -> Document:
         row=row,
         state=state_of(row),
         words=looks.occasion(task),
-        coming=list(islice(coming(task, now, now + AHEAD), MOST_COMING)) if row["enabled"] else [],
+        coming=list(islice(coming(task, now, now + AHEAD), MOST_COMING)) if _comes(row) else [],
         conditions=[told for told in conditions(task) if task.schedule and not told.startswith("after ")],
         followers=config.followers.get(task_id, ())[:MOST_FOLLOWERS],
         host=host_of(task),
@@ -86,6 +86,11 @@ def why(asked: Asked, task_id: str) -> Document:
         left_out=max(0, len(told.fates) - MOST_FATES),
         notes=told.notes,
     )
+
+
+def _comes(row: Mapping[str, Any]) -> bool:
+    """Whether what is due becomes a run, as it stands now."""
+    return bool(row["enabled"]) and row["status"] != "blocked"
 
 
 def _plots(asked: Asked, task_id: str) -> list[dict[str, Any]]:

@@ -36,7 +36,7 @@ def page(asked: Asked) -> Document:
     query = asked.query
     everything = asked.scheduler.board.look().tasks
     sought = [task for task in everything if matches(task, query.get("q", ""))]
-    found = [task for task in sought if "state" not in query or state_of(task) in STATES[query["state"]]]
+    found = [task for task in sought if "state" not in query or is_in(task, query["state"])]
     start = _behind(found, query.get("cursor"))
     part = found[start : start + AT_ONCE]
     config = asked.scheduler.config
@@ -81,6 +81,13 @@ def state_of(task: Mapping[str, Any]) -> str:
     return task["status"] or "new"
 
 
+def is_in(task: Mapping[str, Any], state: str) -> bool:
+    """True for a task that a word of the filter means; one that is tried again fails, and waits or runs too."""
+    return state_of(task) in STATES[state] or (
+        state == "failing" and bool(task["trouble"] and task["enabled"])
+    )
+
+
 def matches(task: Mapping[str, Any], sought: str) -> bool:
     """True when each of the words stands in the id, the name or the collector of a task."""
     text = f"{task['id']} {task['name']} {task['collector']}".casefold()
@@ -100,6 +107,5 @@ def _behind(found: Sequence[Mapping[str, Any]], cursor: str | None) -> int:
 
 def _choices(tasks: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
     """The states to choose from, each with how many tasks there are."""
-    states = [state_of(task) for task in tasks]
-    counts = {word: sum(map(states.count, meant)) for word, meant in STATES.items()}
-    return [("", f"all ({len(states)})"), *((word, f"{word} ({count})") for word, count in counts.items())]
+    counts = {word: sum(is_in(task, word) for task in tasks) for word in STATES}
+    return [("", f"all ({len(tasks)})"), *((word, f"{word} ({count})") for word, count in counts.items())]

@@ -57,9 +57,10 @@ class Timeline:
 
 
 def timeline(rows: Iterable[Any], start: datetime, end: datetime, zone: tzinfo) -> Timeline:
-    """Rows of runs, newest first, as lanes by name; where there are too many, those with the worst and the newest."""
+    """Rows of runs, in any order, as lanes by name; where there are too many, those with the worst and the newest."""
     by_task: dict[str, list[Bar]] = {}
-    for row in rows:
+    # A run that is tried again by hand keeps its number and begins later than those after it.
+    for row in sorted(rows, key=_begun, reverse=True):
         if (bar := _bar(row, start, end)) is not None:
             _place(by_task.setdefault(row["task_id"], []), bar)
     # Sorting keeps the order of equals: the newest first.
@@ -75,8 +76,13 @@ def timeline(rows: Iterable[Any], start: datetime, end: datetime, zone: tzinfo) 
     return Timeline(start, end, sorted(kept, key=lambda lane: lane.task), ticks, len(by_task) - len(kept))
 
 
+def _begun(row: Any) -> datetime:
+    found: datetime = row["started_at"] or row["finished_at"] or row["created_at"]
+    return found
+
+
 def _bar(row: Any, start: datetime, end: datetime) -> Bar | None:
-    begun = row["started_at"] or row["finished_at"] or row["created_at"]
+    begun = _begun(row)
     is_running = row["status"] == TaskStatus.RUNNING
     over = row["finished_at"] or (end if is_running else begun)
     if over < start or begun > end:

@@ -36,7 +36,9 @@ update skips set last = :last, count = count + :count
 where id = :id and reason = :reason and detail = :detail;
 
 -- name: skips_of_task
-select * from skips where task_id = :task_id {if before: and last < :before} order by last desc limit :limit;
+select * from skips
+where task_id = :task_id {if before: and last <= :before} {if below: and (last < :before or id < :below)}
+order by last desc, id desc limit :limit;
 
 -- name: override_set
 insert into task_overrides (task_id, enabled, changed_at) values (:task_id, :enabled, :now)

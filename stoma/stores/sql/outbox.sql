@@ -21,7 +21,8 @@ delete from alerts where about = :about;
 -- How the latest runs of a task ended, the last end first; an older run may have been begun again.
 select status, coalesce(started_at, created_at) as began_at
 from (select * from runs where task_id = :task_id and scope = 'live' order by id desc limit 200) r
-where status in ('completed', 'suspect', 'failed') and finished_at is not null
+-- An end that lies in the future was written by a clock that was ahead.
+where status in ('completed', 'suspect', 'failed') and finished_at <= :now
 order by finished_at desc, id desc limit 100;
 
 -- name: skips_since
@@ -45,7 +46,8 @@ update outbox set status = 'overtaken' where status = 'waiting' and about = :abo
 update outbox set owner = :owner, lease_until = :lease_until, repeats = repeats + begun, begun = 1
 where id in (
     select id from outbox
-    where status = 'waiting' and target = :target and address = :address and not_before <= :now
+    where status = 'waiting' and target = :target and address = :address
+        and (not_before <= :now or not_before > :furthest)
         and (lease_until is null or lease_until < :now or lease_until > :furthest)
     order by id limit :limit {skip_locked}
 )
@@ -77,7 +79,7 @@ update outbox set owner = null, lease_until = null where status = 'waiting' and 
 -- name: outbox_due
 -- The addresses for which something waits whose time has come.
 select distinct target, address from outbox
-where status = 'waiting' and not_before <= :now
+where status = 'waiting' and (not_before <= :now or not_before > :furthest)
     and (lease_until is null or lease_until < :now or lease_until > :furthest);
 
 -- name: outbox_counts
@@ -90,4 +92,44 @@ select * from outbox
 where id in (select min(id) from outbox where status = 'waiting' and error is not null group by target, address);
 
 -- name: outbox_forget
-delete from outbox where status <> 'waiting' and created_at < :before;
+-- What people were told of a trouble that lasts is needed: they are told of its end too.
+delete from outbox
+where status <> 'waiting' and created_at < :before
+    and not exists (select 1 from alerts where alerts.about = outbox.about);
+
+-- name: outbox_told
+-- Who was told of a trouble, or is being told just now.
+select distinct target from outbox
+where about = :about and created_at >= :since and (status = 'sent' or begun = 1)
+order by target;
+
+-- name: outbox_lately
+-- What was told of one thing lately: how often it began, when for the first time, and when the last message was made.
+select count(distinct case when event = 'opened' then created_at end) as times,
+    min(case when event = 'opened' then created_at end) as first_at, max(created_at) as last_at
+from outbox where about = :about and event in ('opened', 'recovered') and created_at > :since and created_at <= :now;
+
+-- name: outbox_addresses
+select distinct target, address from outbox where status = 'waiting';
+
+-- name: outbox_astray
+-- What waits for an address, to be sent to another one; nobody is sending it just now.
+select * from outbox
+where status = 'waiting' and target = :target and address = :address and owner is null
+order by id {for_update};
+
+-- name: outbox_has
+-- Whether a message was made for another address too.
+select 1 as is_there from outbox
+where about = :about and event = :event and target = :target and address = :address and created_at = :created_at
+limit 1;
+
+-- name: outbox_move
+update outbox set address = :address, not_before = :now, error = null where id = :id and status = 'waiting';
+
+-- name: outbox_drop
+update outbox set status = 'dropped' where id = :id and status = 'waiting';
+
+-- name: outbox_copy
+insert into outbox (about, event, kind, target, address, title, body, status, created_at, not_before)
+select about, event, kind, target, :address, title, body, 'waiting', created_at, :now from outbox where id = :id;

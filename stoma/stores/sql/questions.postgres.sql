@@ -41,7 +41,8 @@ select kind, count(*) as count from (
 group by kind order by kind;
 
 -- name: question_changed
--- Records that were there before, and what they last said otherwise; of very many changes only the latest.
+-- Records that were there before, and what they last said otherwise; of very many changes only the latest. Where a list
+-- goes on, what changed after its first page was `seen` counts as it stood then.
 select r.*, v.superseded_at, v.run_id from (
     select source, external_id, version, superseded_at, run_id from record_versions
     where superseded_at >= :since {if source: and source || '' = :source} {if at: and superseded_at <= :at}
@@ -49,9 +50,14 @@ select r.*, v.superseded_at, v.run_id from (
 ) v
 cross join lateral (
     select * from records
-    where source = v.source and external_id = v.external_id and version = v.version + 1 offset 0
+    where source = v.source and external_id = v.external_id offset 0
 ) r
 where r.first_seen_at < :since
+    and (r.version = v.version + 1 {if seen: or not exists (
+        select 1 from record_versions w
+        where w.source = v.source and w.external_id = v.external_id and w.version = v.version + 1
+            and w.superseded_at <= :seen
+    )})
     {if kind: and r.kind = :kind}
     {if below: and (v.superseded_at < :at or r.id < :below)}
     {if task_id: and exists (

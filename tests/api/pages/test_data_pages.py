@@ -135,6 +135,17 @@ def test_open_runs_stand_on_top_and_are_ended_by_a_form(site: Site) -> None:
     assert site.store.runs.get(open_.id).status is TaskStatus.PENDING
 
 
+def test_only_a_run_that_waits_for_a_moment_may_be_told_to_start_now(site: Site) -> None:
+    run = site.run("hand:1")
+    assert "Retry" not in site.page(f"/runs/{run.id}")
+    now = site.clock.now
+    claimed = site.store.runs.claim_one(run.id, "pc/b/n/1/2", now, now + timedelta(minutes=1))
+    assert claimed is not None
+    until = now + timedelta(minutes=5)
+    site.store.runs.end(claimed, End(TaskStatus.PENDING, error="no", not_before=until), now)
+    assert "Retry now" in site.page(f"/runs/{run.id}")
+
+
 def test_one_run_tells_all_of_itself(site: Site) -> None:
     run = site.run("hand:1", TaskStatus.RUNNING)
     site.store.logs.add(

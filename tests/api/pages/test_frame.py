@@ -128,6 +128,13 @@ def test_faults_are_told_while_the_store_is_away(
     assert page.status == 503
     assert "The store does not answer" in page.said()
     assert "Look at it" in page.said()
+    # What was seen last is told, not looked for again.
+    monkeypatch.undo()
+    scheduler.board.look()
+    looks: list[int] = []
+    monkeypatch.setattr(scheduler.board, "look", lambda: looks.append(1))
+    assert render.fault(Asked(scheduler), 503, "gone").status == 503
+    assert looks == []
 
 
 def test_empty_fields_of_a_form_say_nothing(visitor: Visitor) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from stoma.api.pages import looks
 from stoma.scheduler.base import Dependency, Schedule, Task
+from stoma.scheduler.zones import by_clock
 
 NOW = datetime(2026, 11, 23, 9, 0, 0, tzinfo=UTC)
 
@@ -32,6 +33,11 @@ NOW = datetime(2026, 11, 23, 9, 0, 0, tzinfo=UTC)
 )
 def test_a_distance_in_time_is_told_in_one_unit(seconds: float, words: str) -> None:
     assert looks.relative(NOW + timedelta(seconds=seconds), NOW) == words
+
+
+def test_how_long_something_lasts_that_began_then() -> None:
+    told = [looks.lasting(NOW - timedelta(seconds=seconds), NOW) for seconds in (0, 5, 300, 86_400 * 5)]
+    assert told == ["a moment", "5 s", "5 min", "5 days"]
 
 
 def test_the_script_knows_the_same_units() -> None:
@@ -100,4 +106,4 @@ def test_when_a_task_runs_is_told_as_people_say_it() -> None:
 
 def test_instants_inside_a_text_go_by_the_clock_of_the_zone_too() -> None:
     text = "it began at 2026-11-23T23:30:15.360045Z, not at 12T30Z"
-    assert looks.by_clock(text, "Europe/Berlin") == "it began at 2026-11-24 00:30:15, not at 12T30Z"
+    assert by_clock(text, "Europe/Berlin") == "it began at 2026-11-24 00:30:15, not at 12T30Z"

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from stoma.api.pages.overview import Health, health
-from stoma.errors import SourceRefused
+from stoma.api.server import Server
+from stoma.errors import SourceRefused, Unreachable
 from stoma.records import Record, sealed
 from stoma.scheduler.board import Sight
+from stoma.scheduler.config import load_config
 from stoma.scheduler.manager import Scheduler
+from stoma.stores.outbox import Alert, save_alert
 from stoma.stores.records import Prepared, save
-from tests.api.pages.conftest import Visitor
+from tests.api.pages.conftest import YAML, Visitor
 from tests.support.scripted import Script
 from tests.support.waiting import until
 
@@ -154,3 +159,59 @@ def test_what_is_not_there_yet_says_what_to_do_next(visitor: Visitor) -> None:
     assert "/tasks" in page.links()
     assert "No records yet" in page.said("#newest")
     assert page.all("#running")[0].get("hidden") is not None
+
+
+def test_all_is_not_well_while_what_failed_waits_for_its_next_try(
+    visitor: Visitor, scheduler: Scheduler, script: Script
+) -> None:
+    def refuse(*_: object) -> None:
+        raise Unreachable("no answer today")
+
+    script.before_page = refuse
+    number = int(visitor.press("/tasks/s/run").removeprefix("/runs/"))
+    until(lambda: scheduler.store.runs.get(number).not_before is not None)
+    scheduler.board.forget()
+    page = visitor.open("/")
+    assert page.said("h1") == "1 task of 3 fails."
+    assert "s failed no answer today tried again at" in page.said("#failing")
+    assert "s" in page.said("#running")
+    page = visitor.open("/tasks?state=failing")
+    assert "failed: no answer today" in page.said("#task-s")
+
+
+def test_an_open_alert_of_a_task_is_to_be_looked_after(visitor: Visitor, scheduler: Scheduler) -> None:
+    now = scheduler.store.now()
+    with scheduler.store.database.transaction() as tx:
+        save_alert(tx, Alert("task papers", "failing", now, now, now, task_id="papers", detail="no answer"))
+    page = visitor.open("/")
+    assert page.said("h1") == "1 thing wants looking after."
+    assert "papers since" in page.said("#troubles")
+    assert "it failed before no answer" in page.said("#troubles")
+
+
+def test_where_nothing_can_run_it_is_said_which_task_and_why(visitor: Visitor, tmp_path: Path) -> None:
+    why = "repos the environment variable STOMA_TEST_TOKEN is not set"
+    page = visitor.open("/")
+    assert why in page.said("#blocked")
+    assert "press Run" in page.said("#last")
+    # Another folder, in which there is nothing else.
+    home = tmp_path / "blocked"
+    home.mkdir()
+    (home / "stoma.yaml").write_text(re.sub(r"(?s)  papers:.*?(  repos:.*?)  s:.*", r"\1", YAML))
+    with Scheduler(load_config(home / "stoma.yaml")) as other:
+        server = Server(other, "127.0.0.1", 0)
+        server.start()
+        look_at_what_is_blocked(Visitor(server.port), why)
+        server.stop()
+
+
+def look_at_what_is_blocked(visitor: Visitor, why: str) -> None:
+    page = visitor.open("/")
+    assert page.said("h1") == "No task can run."
+    assert why in page.said("#blocked")
+    assert "press Run" not in page.said()
+    said = visitor.open("/calendar").said()
+    assert "what has a schedule is blocked. repos" in said
+    assert "No task that is switched on" not in said
+    page = visitor.open("/tasks/repos")
+    assert "Next runs none, as long as it is blocked" in page.said("#standing")

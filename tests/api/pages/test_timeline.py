@@ -51,6 +51,16 @@ def test_runs_that_begin_together_are_one_bar_as_bad_as_the_worst() -> None:
     assert before.count == 1
 
 
+def test_a_run_tried_again_by_hand_lies_where_it_ran_last() -> None:
+    rows = [
+        row(3, "a", START + timedelta(hours=12)),
+        row(2, "a", START + timedelta(hours=6)),
+        row(1, "a", START + timedelta(hours=18)),  # began first, and again after the others
+    ]
+    [lane] = timeline(rows, START, END, UTC).lanes
+    assert [(bar.run, bar.left, bar.count) for bar in lane.bars] == [(1, 75.0, 1), (3, 50.0, 1), (2, 25.0, 1)]
+
+
 def test_very_many_runs_stay_a_picture() -> None:
     rows = [
         row(

@@ -7,6 +7,8 @@
   const said = document.getElementById("said");
   const every = Number(main?.dataset.refresh || 0) * 1000;
   const longest = 60000;
+  // How long an answer may take; a server whose store hangs would else leave the page as it is without a word.
+  const patience = 8000;
   // Clocks of browsers are often wrong: distances count from what the server's clock showed.
   let ahead = 0;
   let failures = 0;
@@ -29,10 +31,13 @@
     return seconds > 0 ? `in ${words}` : `${words} ago`;
   };
 
+  const lasting = (words) => (words === "now" ? "a moment" : words.replace(/^in | ago$/, ""));
+
   const tellDistances = () => {
     if (document.hidden) return;
     for (const time of document.querySelectorAll("time[data-relative]")) {
-      const words = relative(new Date(time.dateTime));
+      const distance = relative(new Date(time.dateTime));
+      const words = time.dataset.relative === "lasting" ? lasting(distance) : distance;
       if (time.textContent !== words) time.textContent = words;
     }
   };
@@ -79,20 +84,35 @@
     if (said && said.textContent !== text) said.textContent = text;
   };
 
+  const refusals = {
+    404: "This is not there any more.",
+    503: "The store does not answer; it is asked again and again.",
+  };
+
   const refresh = async () => {
     try {
-      const answer = await fetch(location.href, { headers: { Accept: "text/html" }, cache: "no-store" });
+      const answer = await fetch(location.href, {
+        headers: { Accept: "text/html" }, cache: "no-store", signal: AbortSignal.timeout(patience),
+      });
       if (answer.redirected) {
         location.reload();
         return;
       }
-      if (!answer.ok) throw new Error(String(answer.status));
+      if (!answer.ok) {
+        failures += 1;
+        say(`${refusals[answer.status] || "The server cannot show this page at the moment."} What you see is how it was.`);
+        plan();
+        return;
+      }
       const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
       setClock(fresh);
-      for (const old of document.querySelectorAll("[data-live][id]")) {
-        const wanted = fresh.getElementById(old.id);
-        if (wanted) adopt(old, wanted);
+      const pairs = [...document.querySelectorAll("[data-live][id]")].map((old) => [old, fresh.getElementById(old.id)]);
+      // What is not there any more cannot be brought up to date: the page is another one by now.
+      if (pairs.some(([, wanted]) => !wanted)) {
+        location.reload();
+        return;
       }
+      for (const [old, wanted] of pairs) adopt(old, wanted);
       const seen = [document, fresh].map((root) => root.querySelector(".seen"));
       if (seen[0] && seen[1]) seen[0].textContent = seen[1].textContent;
       tellDistances();

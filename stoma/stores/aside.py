@@ -16,13 +16,16 @@ T = TypeVar("T")
 PATIENCE_SECONDS = 3.0
 """How long an answer is waited for: probes and scrapes wait for ten seconds, or less."""
 
-_frozen: WeakKeyDictionary[Database, threading.Thread] = WeakKeyDictionary()
-"""The thread that still waits for an answer that nobody waits for any more."""
+_frozen: WeakKeyDictionary[Database, dict[str, threading.Thread]] = WeakKeyDictionary()
+"""The threads that still wait for an answer that nobody waits for any more, by the kind of question."""
 
 
-def answered(database: Database, question: Callable[[], T]) -> T:
-    """The answer to a question; raises StoreUnavailable where none comes in time, or none has come yet to another."""
-    frozen = _frozen.get(database)
+def answered(database: Database, question: Callable[[], T], kind: str) -> T:
+    """The answer to a question; raises StoreUnavailable where none comes in time, or none has come yet to the last one.
+
+    Each kind of question stands for itself: one that takes long says nothing of the others.
+    """
+    frozen = _frozen.get(database, {}).get(kind)
     if frozen is not None and frozen.is_alive():
         raise StoreUnavailable(f"{database.place} does not answer")
     found: Future[T] = Future()
@@ -40,5 +43,5 @@ def answered(database: Database, question: Callable[[], T]) -> T:
     except TimeoutError:
         if found.done():
             raise
-        _frozen[database] = thread
+        _frozen.setdefault(database, {})[kind] = thread
         raise StoreUnavailable(f"{database.place} does not answer") from None
