@@ -53,7 +53,7 @@ from stoma.stores.agenda import CLOCK_FAULT
 STOP_SECONDS = 6.0
 """How long a graceful stop waits for runs."""
 
-LAST_WORDS_SECONDS = 3.0
+LAST_WORDS_SECONDS = 2.5
 """How long what follows may take; together they stay below ten seconds."""
 
 INDEXING_SECONDS = 0.5

@@ -9,6 +9,7 @@ import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from select import select
 
 import pytest
 
@@ -100,9 +101,11 @@ def test_where_nothing_runs_it_says_so(tmp_path: Path) -> None:
         cwd=tmp_path, env=os.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, bufsize=1,
     ) as process:  # fmt: skip
         assert process.stdout is not None
-        assert process.stdout.readline().endswith(" not running: start it with `stoma-run`\n")
+        has_spoken = select([process.stdout], [], [], 20)[0]
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=20)
+        told, _ = process.communicate(timeout=20)
+    assert has_spoken
+    assert told.endswith(" not running: start it with `stoma-run`\n")
 
 
 def test_a_store_that_is_not_there_is_not_made(tmp_path: Path) -> None:
