@@ -122,7 +122,8 @@ def test_a_page_is_for_everybody(filled: Stoma, opened: Opened, axe_script: str,
     shoot(page, f"{name}-phone")
     assert overflow(page) <= 0
     assert found == {"light": [], "dark": [], "phone": []}
-    assert len(page.content().encode()) < 100_000
+    # The reference is one long page, to be searched by a browser.
+    assert len(page.content().encode()) < (150_000 if name == "api" else 100_000)
     [heading] = page.locator("h1").all()
     assert heading.is_visible()
     assert page.title().endswith("Stoma")
