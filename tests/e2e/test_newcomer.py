@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,12 +26,32 @@ def new(tmp_path: Path, browser: Browser) -> Iterator[Stoma]:
         yield one
 
 
+def anew(page: Page) -> None:
+    """Load the page again."""
+    visit(page, page.url)
+
+
+def visit(page: Page, at: str) -> None:
+    """Go to an address, also where the page loads itself anew at this very moment, because its run is over."""
+    from playwright.sync_api import Error
+
+    with suppress(Error):
+        page.goto(at)
+        return
+    page.wait_for_load_state()
+    page.goto(at)
+
+
 def see(page: Page, *, with_scripts: bool) -> None:
     """What a person does who waits for news: with scripts only look, for then the page asks anew."""
+    from playwright.sync_api import Error
+
     if with_scripts:
-        page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+        # A page that loads itself anew just now needs no telling.
+        with suppress(Error):
+            page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     else:
-        page.reload()
+        anew(page)
 
 
 @pytest.mark.parametrize("with_scripts", [True, False], ids=["with scripts", "without"])
@@ -41,7 +62,7 @@ def test_the_path_of_a_newcomer(new: Stoma, opened: Opened, with_scripts: bool) 
     reloaded: list[str] = []
 
     # It opens, says how it stands, and what to do while there is nothing.
-    page.goto("/")
+    visit(page, "/")
     expect(page.get_by_role("heading", level=1)).to_be_visible()
     page.get_by_role("navigation").get_by_role("link", name="Tasks", exact=True).click()
     expect(page.get_by_role("link", name="works", exact=True)).to_be_visible()
@@ -54,7 +75,7 @@ def test_the_path_of_a_newcomer(new: Stoma, opened: Opened, with_scripts: bool) 
     page.wait_for_load_state()
     until(lambda: new.ask("GET", "/api/scheduler/status")["running_runs"], 10, "the run")
     [run] = new.ask("GET", "/api/scheduler/history?task=slow")["runs"]
-    page.goto(f"/runs/{run['run']}")
+    visit(page, f"/runs/{run['run']}")
     until(lambda: new.ask("GET", "/api/scheduler/history?task=slow")["runs"][0]["seen"] == 5, 10, "a page")
     see(page, with_scripts=with_scripts)
     expect(page.get_by_role("main")).to_contain_text(re.compile(r"running\s+for (a moment|\d+ s)"))
@@ -81,7 +102,7 @@ def test_the_path_of_a_newcomer(new: Stoma, opened: Opened, with_scripts: bool) 
     expect(link).to_have_attribute("href", "https://elsewhere.example/works/7")
 
     # A file is broken: every page says so, where and why, and everything goes on.
-    page.goto("/")
+    visit(page, "/")
     good = new.file.read_text()
     new.file.write_text(good.replace("collector: arxiv", "colector: arxiv"))
     until(lambda: new.ask("GET", "/api/scheduler/status")["config"]["errors"], 10, "the error")
@@ -94,9 +115,9 @@ def test_the_path_of_a_newcomer(new: Stoma, opened: Opened, with_scripts: bool) 
     expect(banner).to_contain_text("collector")
     expect(banner.locator("pre").last).to_contain_text("colector: arxiv\n    ^")
     shoot(page, f"newcomer-broken{'' if with_scripts else '-no-scripts'}")
-    page.goto("/records")
+    visit(page, "/records")
     expect(page.get_by_role("alert")).to_be_visible()
-    page.goto("/")
+    visit(page, "/")
     assert new.run("works")["status"] == "completed"
 
     # It is mended, and the banner goes.
@@ -110,7 +131,7 @@ def test_switches_and_the_pause(fresh: Stoma, opened: Opened) -> None:
     from playwright.sync_api import expect
 
     page = opened(fresh.url)
-    page.goto("/tasks/works")
+    visit(page, "/tasks/works")
     page.get_by_role("button", name=re.compile("^Disable")).click()
     expect(page.get_by_role("button", name=re.compile("^Enable"))).to_be_visible()
     assert not next(t for t in fresh.ask("GET", "/api/scheduler/tasks")["tasks"] if t["id"] == "works")[
@@ -118,7 +139,7 @@ def test_switches_and_the_pause(fresh: Stoma, opened: Opened) -> None:
     ]
     page.get_by_role("button", name=re.compile("^Enable")).click()
     expect(page.get_by_role("button", name=re.compile("^Disable"))).to_be_visible()
-    page.goto("/")
+    visit(page, "/")
     page.get_by_role("button", name=re.compile("^Pause")).click()
     expect(page.get_by_text("Everything is paused").first).to_be_visible()
     assert fresh.ask("GET", "/api/scheduler/status")["paused_since"]
@@ -132,7 +153,7 @@ def test_a_run_is_cancelled_and_begun_again(fresh: Stoma, opened: Opened) -> Non
     fresh.sources.go_on.clear()
     number = fresh.ask("POST", "/api/scheduler/tasks/slow/run")["run"]
     page = opened(fresh.url)
-    page.goto(f"/runs/{number}")
+    visit(page, f"/runs/{number}")
     page.get_by_role("button", name=re.compile("^Cancel")).click()
     fresh.sources.go_on.set()
     until(
@@ -141,7 +162,7 @@ def test_a_run_is_cancelled_and_begun_again(fresh: Stoma, opened: Opened) -> Non
         ),
         20,
     )
-    page.reload()
+    anew(page)
     page.get_by_role("button", name=re.compile("^(Retry|Run again|Begin again)")).click()
     until(
         lambda: (
@@ -149,7 +170,7 @@ def test_a_run_is_cancelled_and_begun_again(fresh: Stoma, opened: Opened) -> Non
         ),
         20,
     )
-    page.reload()
+    anew(page)
     expect(page.locator("main .state").first).to_contain_text("completed")
 
 
@@ -158,7 +179,7 @@ def test_a_server_that_is_gone_is_told(tmp_path: Path, opened: Opened) -> None:
 
     with stoma(tmp_path) as one:
         page = opened(one.url, excused=("ERR_CONNECTION_REFUSED",))
-        page.goto("/")
+        visit(page, "/")
     for _ in range(2):
         see(page, with_scripts=True)
         page.wait_for_timeout(100)
@@ -173,7 +194,7 @@ def test_why_a_page_is_not_brought_up_to_date_is_told(fresh: Stoma, opened: Open
     page.add_init_script(
         "const wait = AbortSignal.timeout; AbortSignal.timeout = (ms) => wait.call(AbortSignal, ms / 40)"
     )
-    page.goto("/")
+    visit(page, "/")
     for status, words in ((503, "The store does not answer"), (404, "This is not there any more")):
         page.route("**/*", partial(Route.fulfill, status=status, body="no"))
         see(page, with_scripts=True)
