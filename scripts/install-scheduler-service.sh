@@ -83,7 +83,7 @@ find_python() {
 if sys.version_info < (3, 11): sys.exit(1)
 print(os.path.realpath(getattr(sys, "_base_executable", sys.executable)))
 import ensurepip, venv' 2>/dev/null) && case $python in
-            /home/* | /root/* | /run/user/*) unreachable=$python ;;
+            '/home'/* | '/root'/* | '/run/user'/*) unreachable=$python ;;
             *) return 0 ;;
         esac
         [ -z "$python" ] || seen=$python

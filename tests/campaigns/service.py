@@ -459,21 +459,21 @@ class Campaign:
 
     def broken_configuration(self) -> None:
         # Its last good text stands, also after a restart.
-        self.run("cp -p /etc/stoma/stoma.yaml /root/ && echo 'tusks: {}' >> /etc/stoma/stoma.yaml")
+        self.run("cp -p /etc/stoma/stoma.yaml /srv/ && echo 'tusks: {}' >> /etc/stoma/stoma.yaml")
         self.run(f"systemctl restart {UNIT}")
         assert self.is_ready()
         assert "tusks" in self.run(f"journalctl -u {UNIT} -p warning -o cat --no-pager -n 20")
-        self.run("cat /root/stoma.yaml > /etc/stoma/stoma.yaml")
+        self.run("cat /srv/stoma.yaml > /etc/stoma/stoma.yaml")
         # Without a store nothing remembers it: then the service does not start, says why, and does not try again.
         self.run(
-            f"systemctl stop {UNIT} && mv /var/lib/stoma /root/kept && echo 'tusks: {{}}' >> /etc/stoma/stoma.yaml"
+            f"systemctl stop {UNIT} && mv /var/lib/stoma /srv/kept && echo 'tusks: {{}}' >> /etc/stoma/stoma.yaml"
         )
         self.run(f"systemctl start {UNIT}", code=1)
         assert "tusks" in self.run(f"journalctl -u {UNIT} -o cat --no-pager -n 20")
         time.sleep(6)
         assert self.machine.shown("ActiveState") == "failed"
         self.run(
-            "cat /root/stoma.yaml > /etc/stoma/stoma.yaml && rm -rf /var/lib/stoma && mv /root/kept /var/lib/stoma"
+            "cat /srv/stoma.yaml > /etc/stoma/stoma.yaml && rm -rf /var/lib/stoma && mv /srv/kept /var/lib/stoma"
         )
         self.run(f"systemctl start {UNIT}")
 
